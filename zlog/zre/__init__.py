@@ -1,0 +1,9 @@
+"""ZRE (RFC 36): a drop-in for zeromq-pyre that can't be killed by the network."""
+
+from pyre import PyreEvent
+
+from zlog.zre.core import CAUSES, Timing
+from zlog.zre.node import Pyre
+from zlog.zre.observe import Observation, observe
+
+__all__ = ["CAUSES", "Observation", "Pyre", "PyreEvent", "Timing", "observe"]
