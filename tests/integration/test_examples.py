@@ -1,0 +1,54 @@
+"""Each example runs, and does what it says."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_every_example_is_in_the_readme():
+    readme = (EXAMPLES / "README.md").read_text()
+    programs = [path.relative_to(EXAMPLES.parent).as_posix() for path in EXAMPLES.rglob("*.py")]
+    assert programs
+    for program in programs:
+        assert program in readme
+
+
+@pytest.fixture
+def example(start, monkeypatch):
+    """Starts an example by its path below examples/."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    return lambda path, *args: start([sys.executable, EXAMPLES / path, *args])
+
+
+def test_chat(example):
+    anna, bert = example("chat.py", "anna", "lo"), example("chat.py", "bert", "lo")
+    anna.expect(r"\* bert: join")
+    bert.expect(r"\* anna: join")
+    anna.send("Grüße 100% ☃")
+    bert.expect("anna: Grüße 100% ☃")
+    anna.process.stdin.close()
+    assert anna.wait() == 0
+    bert.expect(r"\* anna: exit")
+    bert.process.send_signal(2)
+    assert bert.wait() == 0
+
+
+def test_who(example):
+    chat = example("chat.py", "carla", "lo")
+    chat.expect("carla is at")
+    who = example("who.py", "lo", "3")
+    who.expect(r"\+ carla +tcp://127\.0\.0\.1:\d+")
+    who.expect("carla +is in CHAT")
+    assert who.wait() == 0
+    who.expect("1 peers")
+
+
+def test_thermometer(example):
+    program = example("thermometer/run.py")
+    assert program.wait() == 0
+    program.expect("21.5 °C")
+    program.expect("milliseconds=250")
+    program.expect("refused: READING: truncated")
