@@ -1,0 +1,147 @@
+"""Target languages. A language is a folder of templates with a ``language.toml`` beside them; there is no list of them.
+
+``language.toml``::
+
+    title = "Python 3.11 or newer"      # what `zlog codegen --list` says
+    check = "abnf"                      # optional: what is written must pass this check (zlog_codegen.render.CHECKS)
+
+    [names]                             # a style of zlog_codegen.naming for each kind of name
+    file = "snake"                      # file, message, type, field, constant
+    message = "pascal"
+
+    [reserved]                          # words that a name is kept out of the way of, by appending the suffix
+    suffix = "_"
+    words = ["class", "def"]            # for every kind of name
+    field = ["encode"]                  # for one kind, besides
+
+    [[files]]                           # every file that is written
+    template = "codec.py.j2"
+    path = "{file}.py"                  # {file} the model, {message} the message, in the style for files
+    per = "model"                       # "model", "message", or "run": one for all models
+
+    [types.number-1]                    # the type table: a row for each type, with what the templates want to know
+    type = "int"
+
+Rows are for ``number-1``, ``number-2``, ``number-4``, ``number-8``, ``octets``, ``string``, ``longstr``, ``strings``,
+``hash``, ``chunk``, ``uuid``, ``frame``, ``msg`` and ``composite``. All must be there.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from zlog_codegen import naming
+from zlog_codegen.errors import LanguageError
+
+BUNDLED: Final = Path(__file__).parent / "templates"
+DESCRIPTION: Final = "language.toml"
+
+KINDS: Final = ("file", "message", "type", "field", "constant")
+SCOPES: Final = ("model", "message", "run")
+ROWS: Final = (
+    *("number-1", "number-2", "number-4", "number-8", "octets", "string", "longstr"),
+    *("strings", "hash", "chunk", "uuid", "frame", "msg", "composite"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """A file to write: from which template, under which name, and for what each."""
+
+    template: str
+    path: str
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A target language, as its ``language.toml`` describes it."""
+
+    name: str
+    title: str
+    folder: Path
+    check: str
+    styles: Mapping[str, str]
+    reserved: Mapping[str, frozenset[str]]
+    suffix: str
+    files: tuple[FileRule, ...]
+    types: Mapping[str, Mapping[str, Any]]
+
+    def identifier(self, name: str, kind: str) -> str:
+        """The identifier for a name of the model; ``kind`` is one of KINDS."""
+        return naming.identifier(name, self.styles[kind], self.reserved[kind], self.suffix)
+
+
+def available(folders: Sequence[Path] = ()) -> dict[str, Language]:
+    """All languages by name: the bundled ones, and those in ``folders``, which come first. Raises LanguageError."""
+    found: dict[str, Language] = {}
+    for folder in (BUNDLED, *folders):
+        if not folder.is_dir():
+            raise LanguageError(f"{folder}: no such folder of templates")
+        for description in sorted(folder.glob(f"*/{DESCRIPTION}")):
+            found[description.parent.name] = read(description)
+    return dict(sorted(found.items()))
+
+
+def find(name: str, folders: Sequence[Path] = ()) -> Language:
+    """The language called ``name``. Raises LanguageError, which names those there are."""
+    languages = available(folders)
+    if name not in languages:
+        raise LanguageError(f"language {name!r} is unknown; there are: {', '.join(languages)}")
+    return languages[name]
+
+
+def read(description: Path) -> Language:
+    """The language that a ``language.toml`` describes. Raises LanguageError."""
+
+    def refuse(what: str) -> LanguageError:
+        return LanguageError(f"{description}: {what}")
+
+    try:
+        data: dict[str, Any] = tomllib.loads(description.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise refuse(str(error)) from None
+    styles = _strings(data.get("names"))
+    reserved = data.get("reserved", {})
+    files = data.get("files")
+    types = data.get("types")
+    if styles is None or set(styles) != set(KINDS) or not set(styles.values()) <= set(naming.STYLES):
+        raise refuse(f"[names] must give a style for each of {', '.join(KINDS)}; styles: {', '.join(naming.STYLES)}")
+    if not isinstance(reserved, dict):
+        raise refuse("[reserved] must be a table")
+    rows = types if isinstance(types, dict) else {}
+    if set(rows) != set(ROWS) or not all(isinstance(row, dict) for row in rows.values()):
+        raise refuse(f"[types] must have one row for each of {', '.join(ROWS)}")
+    words = frozenset(reserved.get("words", ()))
+    return Language(
+        name=description.parent.name,
+        title=str(data.get("title", description.parent.name)),
+        folder=description.parent,
+        check=str(data.get("check", "")),
+        styles=styles,
+        reserved={kind: words | frozenset(reserved.get(kind, ())) for kind in KINDS},
+        suffix=str(reserved.get("suffix", "_")) or "_",
+        files=_files(files, refuse),
+        types=rows,
+    )
+
+
+def _files(entries: object, refuse: Any) -> tuple[FileRule, ...]:
+    rules: list[FileRule] = []
+    for entry in entries if isinstance(entries, list) else ():
+        strings = _strings(entry)
+        if strings is None or set(strings) != {"template", "path", "per"} or strings["per"] not in SCOPES:
+            raise refuse(f"each of [[files]] needs template, path and per, one of {', '.join(SCOPES)}")
+        rules.append(FileRule(**strings))
+    if not rules:
+        raise refuse("there are no [[files]]")
+    return tuple(rules)
+
+
+def _strings(value: object) -> dict[str, str] | None:
+    """``value`` when it is a table of strings."""
+    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
+        return value
+    return None

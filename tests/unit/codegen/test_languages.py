@@ -1,0 +1,125 @@
+"""A language is one folder: templates and a table, ours or the user's."""
+
+from pathlib import Path
+
+import pytest
+
+from support.codecs import MODELS
+from zlog.cli import main
+from zlog_codegen import languages, load
+from zlog_codegen.errors import LanguageError
+from zlog_codegen.languages import ROWS
+from zlog_codegen.render import render
+
+NAMES = '[names]\nfile = "kebab"\nmessage = "camel"\ntype = "pascal"\nfield = "camel"\nconstant = "upper"\n'
+FILES = '[[files]]\ntemplate = "t.j2"\npath = "{file}/{message}.txt"\nper = "message"\n'
+TYPES = "".join(f'[types.{row}]\nword = "<{row}>"\n' for row in ROWS)
+WHOLE = f'title = "Mine"\n{NAMES}\n[reserved]\nwords = ["id"]\nsuffix = "Value"\n{FILES}\n{TYPES}'
+TEMPLATE = """\
+{{ banner }}
+{{ message.name }} {{ message.id }}
+{% for leaf in message.leaves %}
+{{ leaf.joined("->") }} {{ leaf.field.row.word }}
+{% endfor %}
+{% for segment in message.segments %}
+{{ segment.size }}{% for item in segment.items %} {{ item.role }}@{{ item.offset }}{% endfor %}\
+{{ " + " ~ segment.tail.joined(".") if segment.tail }}
+{% endfor %}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one language in it."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "language.toml").write_text(WHOLE)
+    (tmp_path / "mine" / "t.j2").write_text(TEMPLATE)
+    return tmp_path
+
+
+def test_a_language_of_the_users_own(folder: Path) -> None:
+    assert list(languages.available([folder])) == ["abnf", "mine", "python"]
+    files = render([load(MODELS / "everything.xml")], languages.find("mine", [folder]))
+    assert len(files) == 8
+    assert files["everything/clients.txt"] == (
+        "Generated from everything.xml by zlog codegen, do not edit.\n"
+        "clients 4\n"
+        "sequence <number-2>\n"
+        "client->forename <string>\nclient->born <number-2>\n"
+        "client->home->street <string>\nclient->home->grid <octets>\nclient->home->mark <uuid>\n"
+        "client->notes <strings>\n"
+        "supplier->forename <string>\nsupplier->born <number-2>\n"
+        "supplier->home->street <string>\nsupplier->home->grid <octets>\nsupplier->home->mark <uuid>\n"
+        "supplier->notes <strings>\n"
+        "tail <number-1>\n"
+        "4 constant@0 value@1 length@3 + client.forename\n"
+        "3 value@0 length@2 + client.home.street\n"
+        "22 value@0 value@2 count@18 + client.notes\n"
+        "1 length@0 + supplier.forename\n"
+        "3 value@0 length@2 + supplier.home.street\n"
+        "22 value@0 value@2 count@18 + supplier.notes\n"
+        "1 value@0\n"
+    )
+    assert "idValue <uuid>" in files["everything/blobs.txt"]
+
+
+def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["codegen", "zre_msg", "--lang", "mine", "--templates", str(folder), "-o", str(out)]
+    assert main(command) == 0
+    assert (out / "zre-msg" / "ping-ok.txt").read_text().splitlines()[1] == "pingOk 7"
+    assert main([*command, "--check"]) == 0
+
+
+def test_ours_can_be_replaced(folder: Path) -> None:
+    (folder / "mine").rename(folder / "python")
+    assert languages.find("python", [folder]).title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[names]", "[names", "Expected"),
+        ('file = "kebab"\n', "", "[names] must give a style for each of file"),
+        ('"camel"', '"shouting"', "styles: snake, camel"),
+        ("[types.msg]", "[types.msgs]", "[types] must have one row for each of number-1"),
+        ('[types.msg]\nword = "<msg>"\n', "[types]\nmsg = 1\n", "language.toml"),
+        ('per = "message"', 'per = "field"', "per, one of model, message, run"),
+        (FILES, "", "there are no [[files]]"),
+        ('[reserved]\nwords = ["id"]\nsuffix = "Value"\n', "", None),
+        ('[reserved]\nwords = ["id"]\nsuffix = "Value"\n', "reserved = 1\n", "language.toml"),
+        ("{file}/{message}.txt", "../{message}.txt", "path '../numbers.txt' leads out of the output folder"),
+        ("{file}/{message}.txt", "/{message}.txt", "path '/numbers.txt' leads out of the output folder"),
+        ("{file}/{message}.txt", "{nothing}.txt", "path '{nothing}.txt' can't be used: 'nothing'"),
+        ('"t.j2"', '"absent.j2"', "absent.j2"),
+        ('title = "Mine"', 'title = "Mine"\ncheck = "magic"', "check 'magic' is unknown; there are: abnf"),
+    ],
+)
+def test_a_description_that_is_wrong(folder: Path, old: str, new: str, said: str | None) -> None:
+    description = folder / "mine" / "language.toml"
+    assert old in WHOLE
+    description.write_text(WHOLE.replace(old, new))
+    if said is None:
+        render([load(MODELS / "plain.xml")], languages.find("mine", [folder]))
+        return
+    with pytest.raises(LanguageError) as caught:
+        render([load(MODELS / "everything.xml")], languages.find("mine", [folder]))
+    assert said in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ no_such_name }}", "t.j2: 'no_such_name' is undefined"),
+        ("{{ message.no_such_attribute }}", "no attribute 'no_such_attribute'"),
+        ("\n{% if %}", "t.j2:2: "),
+        ("{{ 1 / 0 }}", "t.j2: division by zero"),
+        ("{{ 1 | no_such_filter }}", "no_such_filter"),
+    ],
+)
+def test_a_template_that_is_wrong(folder: Path, template: str, said: str) -> None:
+    (folder / "mine" / "t.j2").write_text(template)
+    with pytest.raises(LanguageError) as caught:
+        render([load(MODELS / "plain.xml")], languages.find("mine", [folder]))
+    assert said in str(caught.value)

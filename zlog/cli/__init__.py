@@ -1,0 +1,85 @@
+"""The command ``zlog``.
+
+A command is a module of this package and one line in `COMMANDS`. The module has ``add_arguments(parser)`` and
+``run(args) -> int``, may have ``DESCRIPTION`` and ``EPILOG`` for its help, and is imported only when it is asked for,
+so that the start stays light. What a command can't do it says by raising `zlog.errors.CommandError`.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted; commands may define more.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import zlog
+
+#: Every command with the line that ``zlog --help`` has for it.
+COMMANDS: Final[dict[str, str]] = {
+    "codegen": "generate codecs and grammars from protocol models",
+    "demo": "see two peers find each other on this computer",
+}
+
+FAILED: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments and exit."""
+        self.exit(USAGE, f"zlog: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (by default the process's own) and return the exit code.
+
+    Raises:
+        SystemExit: after ``--help`` and ``--version``, and for wrong arguments.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = Parser(prog="zlog", description="Logging overlay for peer-to-peer networks.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"zlog {zlog.__version__}")
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, help_line in COMMANDS.items():
+        command = subparsers.add_parser(
+            name, help=help_line, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == asked:
+            module = importlib.import_module(f"zlog.cli.{name}")
+            command.description = getattr(module, "DESCRIPTION", help_line)
+            command.epilog = getattr(module, "EPILOG", None)
+            command.set_defaults(run=module.run)
+            module.add_arguments(command)
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run a command, and turn what it raises on purpose into a line and an exit code."""
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output left. Python flushes stdout once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        from zlog.errors import CommandError, ZlogError  # only here: it costs the codecs' import
+
+        if not isinstance(error, ZlogError):
+            raise
+        for line in str(error).splitlines():
+            print(f"zlog: {line}", file=sys.stderr)
+        return error.code if isinstance(error, CommandError) else FAILED
+    return int(code)
