@@ -49,3 +49,33 @@ ZRE_INBOX_BYTES = 64 * 1024 * 1024
 
 ZRE_COMMANDS = 10_000
 """Calls of the application that wait for the I/O thread; beyond, the caller waits, as with pyre."""
+
+# --- Records and batches: protocol/README.md, section 7.4 ------------------------------------------------------------
+
+MAX_BATCH_RECORDS = 1_024
+"""Records in a BATCH: bounds what one frame makes a collector build and a store write in one go."""
+
+MAX_BODY_BYTES = 1024 * 1024
+"""A BATCH's body, decompressed: a frame of 100 octets can't make a collector reserve a gigabyte."""
+
+MAX_RECORD_BYTES = 64 * 1024
+"""One record, encoded; a longer one is cut by its sender. A traceback has 10 kB; an array's dump is no log line."""
+
+MAX_DEPTH = 8
+"""How deep arrays and maps nest in the attributes, which are the first level: readers recurse."""
+
+MAX_INTERVALS = 1_024
+"""Intervals that a collector keeps for one run and range; beyond, it fetches in order instead (section 6.3)."""
+
+# --- Sync: protocol/README.md, chapter 6 -----------------------------------------------------------------------------
+
+MAX_RUNS = 1_000
+"""Runs in one OFFER, and in a collector's WELCOME (120 and 198 octets each): a host that crashed all night has some."""
+
+MAX_PATH = 16
+"""Collectors that records may have passed on their way: more hops are a loop, or a mistake."""
+
+# --- Stores ----------------------------------------------------------------------------------------------------------
+
+MEMORY_STORE_RECORDS = 1_000_000
+"""Records that `memory:` keeps unless told otherwise, the last to arrive: about a gigabyte, minutes of a busy net."""

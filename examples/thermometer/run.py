@@ -1,7 +1,7 @@
 """A protocol of one's own, from its model to two programs that speak it: `python examples/thermometer/run.py`.
 
-Generates the codec of thermometer_msg.xml into a temporary folder, as `zlog codegen thermometer_msg.xml --lang python -o
-FOLDER` does, and lets a thermometer and a display talk over ZeroMQ on the loopback.
+Generates the codec of thermometer_msg.xml into a temporary folder, as `zlog codegen MODEL.xml --lang python -o FOLDER`
+does, and lets a thermometer and a display talk over ZeroMQ on the loopback.
 """
 
 import importlib

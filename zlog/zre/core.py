@@ -131,6 +131,8 @@ def host_of(endpoint: str) -> str:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         return ""
     address = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if "%" in address:
+        return ""  # a zone of IPv6 is the sender's own name for one of its interfaces
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -302,12 +304,16 @@ class Core:
             self._meet(heard.uuid, endpoint, now)
             peer = self._peers.get(heard.uuid)
         if peer is not None:
-            peer.heard = now
             peer.place = endpoint
             peer.host = source
             self._by_beacon.pop(peer.beacon, None)
-            peer.beacon = data
-            self._by_beacon[data] = peer
+            peer.beacon = b""
+            if endpoint == peer.endpoint:
+                peer.heard = now
+                peer.beacon = data
+                self._by_beacon[data] = peer
+            # Otherwise its HELLO named another place: of a host with two addresses, or forged. Only what comes from
+            # there, such as PING-OK, is a sign of life: it is where our messages go.
         return self._effects()
 
     def _may_meet(self, data: bytes, source: str, now: float) -> bool:
@@ -382,10 +388,20 @@ class Core:
         if hello.sequence != 1:
             self._count("hello-sequence", f"{hello.sequence} from {uuid}")
             return
+        again = peer is not None and peer.ready
         if peer is not None and peer.ready:
-            # It lost us, or it is a new process with the same UUID: everything begins anew, in both directions.
-            self._remove(peer)
-            peer = None
+            if peer.endpoint == hello.endpoint and now - peer.greeted_again <= self.timing.goodbye:
+                # The answer to our own HELLO, of a peer that knew us: somebody forged the one before. Were it greeted
+                # again, so would we, for ever.
+                again = False
+                self._event(peer, b"EXIT")
+                peer.ready = False
+                peer.groups = {}
+                self._pending += 1
+            else:
+                # It lost us, or it is a new process with the same UUID: everything begins anew, in both directions.
+                self._remove(peer)
+                peer = None
         if peer is not None and peer.endpoint != hello.endpoint and not peer.place:
             self._forget(peer)
             peer = None
@@ -404,6 +420,7 @@ class Core:
         self._by_endpoint[peer.endpoint] = peer
         peer.ready = True
         peer.heard = now
+        peer.greeted_again = now if again else float("-inf")
         peer.want = 1
         peer.name = hello.name
         peer.headers = dict(list(hello.headers.items())[: limits.ZRE_MAX_HEADERS])

@@ -48,6 +48,15 @@ read, but slower than its peers talk, the mailbox waits for it, and with it, by 
 FOLLOW_INTERVAL: Final = 2.0
 """Seconds between two looks at the host's interfaces (0.1 ms each)."""
 
+GATHER: Final = 0.2
+"""Seconds at most that beacons gather in the socket before they are read, while they come in a crowd."""
+
+GATHER_PER_PEER: Final = 0.02
+"""Seconds for each peer, and none below five: where there are few, a new one is to be met at once."""
+
+GATHER_MOST: Final = 100
+"""Beacons that may gather; a socket of ordinary size holds two or three hundred."""
+
 QUIET: Final = frozenset({"beacon-foreign", "not-ready", "hello-late"})
 """Causes that are everyday life: reported for debugging only."""
 
@@ -96,6 +105,8 @@ class Engine:
         self._inbox_waits = False
         self._mailbox_waits = False
         self._inbox_read = 0.0
+        self._heard = 0.0
+        self._gather_until = 0.0
 
     # --- for any thread -----------------------------------------------------------------------------------------------
 
@@ -232,16 +243,15 @@ class Engine:
         due = min(self.core.due, self._follow_due, self._deadline)
         if self._mailbox_waits:
             due = min(due, self._inbox_read + PATIENCE)
+        if self._gather_until:
+            due = min(due, self._gather_until)
         wait_ms = max(0, math.ceil((due - self._now()) * 1000))
         ready = dict(self._poller.poll(wait_ms))
         now = self._now()
         if self._ears.fileno() in ready:
             self._take_calls()
-        if self._udp.fileno() in ready:
-            for data, source in self._udp.receive():
-                effects = self.core.beacon(data, source, now)
-                if effects:
-                    self._carry_out(effects)
+        if self._udp.fileno() in ready or 0 < self._gather_until <= now:
+            self._hear(now)
         if self._mailbox is not None:
             if self._mailbox in ready:
                 self._read_mailbox(self._mailbox)
@@ -256,6 +266,24 @@ class Engine:
             self._carry_out(self.core.tick(now))
         if now >= self._follow_due:
             self._follow(now)
+
+    def _hear(self, now: float) -> None:
+        """Read the beacons. Those of a crowd gather for a moment first: what costs is to wake up, not to read one."""
+        heard = 0
+        for data, source in self._udp.receive():
+            heard += 1
+            effects = self.core.beacon(data, source, now)
+            if effects:
+                self._carry_out(effects)
+        crowd = len(self._links)
+        gather = min(GATHER, GATHER_PER_PEER * crowd, GATHER_MOST / crowd) if crowd >= 5 else 0.0
+        dense = gather > 0 and heard < GATHER_MOST and (heard > 1 or now - self._heard < gather)
+        self._heard = now
+        if dense and not self._gather_until:
+            self._poller.unregister(self._udp)
+        elif not dense and self._gather_until:
+            self._poller.register(self._udp, zmq.POLLIN)
+        self._gather_until = now + gather if dense else 0.0
 
     def _flush(self) -> None:
         self._take_calls()
@@ -303,14 +331,15 @@ class Engine:
         while todo:
             effect = todo.popleft()
             match effect:
+                # What follows from a failure comes last: the core had answered for all of these effects before it knew.
                 case Send():
-                    todo.extendleft(reversed(self._send(effect)))
+                    todo.extend(self._send(effect))
                 case Event():
                     self._tell_application(effect)
                 case Beacon():
                     self._broadcast(effect.data)
                 case Connect():
-                    todo.extendleft(reversed(self._connect(effect)))
+                    todo.extend(self._connect(effect))
                 case Disconnect():
                     link = self._links.pop(effect.peer, None)
                     if link is not None:

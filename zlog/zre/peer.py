@@ -26,6 +26,8 @@ class Peer:
         sent: sequence of the last message to it. ``want`` is the one of the last message from it.
         owed: something was sent to it after its last PING-OK, so nobody knows whether it arrived.
         beacon: its beacon, as it came, for a quick comparison; empty before the first one.
+        greeted_again: when it said HELLO once more and we greeted it anew, so that one soon after is its answer; in
+            the same clock.
     """
 
     uuid: UUID
@@ -43,6 +45,7 @@ class Peer:
     owed: bool = False
     beacon: bytes = b""
     place: str = ""
+    greeted_again: float = float("-inf")
 
     def next_sequence(self) -> int:
         """Count one message to the peer and return its sequence."""
