@@ -29,7 +29,8 @@ with runner.instrumented(__name__):
     from zlog import limits
     from zlog.wire import zre_msg
     from zlog.zre.beacon import Beacon as BeaconOctets
-    from zlog.zre.core import CAUSES, Connect, Disconnect, Report, Send
+    from zlog.zre.core import CAUSES
+    from zlog.zre.effects import Connect, Disconnect, Report, Send
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class Driver(Driven):
     connects_fail: int = 0
     sends_fail: int = 0
     exhausted: bool = False
-    stopped: bool = False
+    away: bool = False
     failed: set[UUID] = field(default_factory=set)
     last: dict[UUID, int] = field(default_factory=dict)
     told: dict[UUID, set[bytes]] = field(default_factory=dict)
@@ -149,30 +150,31 @@ class Driver(Driven):
     def check(self):
         """What must hold whenever all effects are carried out."""
         core = self.core
-        peers = core._peers
-        ready = {uuid: peer for uuid, peer in peers.items() if peer.ready}
+        table = core.table
+        peers = {peer.uuid: peer for peer in table}
+        ready = {peer.uuid: peer for peer in core.peers()}
+        assert len(peers) <= limits.ZRE_MAX_PEERS
+        assert table.pending == len(peers) - len(ready)
+        assert table.by_endpoint == {peer.endpoint: peer for peer in ready.values()}
+        assert table.by_beacon == {peer.beacon: peer for peer in peers.values() if peer.beacon}
+        assert len(table._candidates) <= limits.ZRE_MAX_CANDIDATES
+        assert len(table._gone) <= limits.ZRE_MAX_PENDING
         assert set(self.links) == set(peers), "connections and peers differ"
         assert not self.failed
-        assert core.pending == len(peers) - len(ready)
-        assert len(peers) <= limits.ZRE_MAX_PEERS
         strangers = set(peers) - set(ready) - {event[1] for event in self.events}  # others are met anew
         assert len(strangers) <= limits.ZRE_MAX_PENDING
-        assert len(core._candidates) <= limits.ZRE_MAX_CANDIDATES
-        assert len(core._gone) <= limits.ZRE_MAX_PENDING
-        assert core._by_endpoint == {peer.endpoint: peer for peer in ready.values()}
-        assert core._by_beacon == {peer.beacon: peer for peer in peers.values() if peer.beacon}
-        assert core._asked <= set(ready)
+        assert core.unflushed <= len(ready)
         assert core.uuid not in peers
-        assert self.stopped or set(ready) == self.entered == set(self.told), "told of others than are known"
+        assert set(ready) == self.entered == set(self.told), "told of others than are known"
         for uuid, peer in ready.items():
             assert len(peer.groups) <= limits.ZRE_MAX_GROUPS
             assert len(peer.headers) <= limits.ZRE_MAX_HEADERS
             assert {group.encode() for group in peer.groups} == self.told[uuid], "told other groups than are known"
         for uuid, peer in peers.items():
             assert peer.sent == self.last[uuid]
-            assert peer.heard <= self.now
+            assert max(peer.since, peer.heard, peer.spoke) <= self.now
         assert set(core.counters) <= set(CAUSES)
-        if self.stopped:
+        if self.away:
             assert core.due == math.inf
             assert not peers
         else:
@@ -261,7 +263,7 @@ def passing_time(node: Driver, script: Script) -> None:
 
 
 def quiet_time(node: Driver, script: Script) -> None:
-    if not node.stopped:
+    if not node.away:
         node.after(script.pick(PAUSES[:6]))
 
 
@@ -304,14 +306,21 @@ def queues_are_full(node: Driver, script: Script) -> None:
     node.sends_fail = script.number() % 4
 
 
-def move(node: Driver, script: Script) -> None:
-    if not node.stopped:
-        node.take(node.core.move(script.pick(["tcp://127.0.0.1:7000", "tcp://127.0.0.9:7002"]), node.now))
+def depart(node: Driver, script: Script) -> None:
+    """The network is gone, or the node stops."""
+    node.away = True
+    node.take(node.core.depart())
 
 
-def stop(node: Driver, script: Script) -> None:
-    node.stopped = True
-    node.take(node.core.stop())
+def arrive(node: Driver, script: Script) -> None:
+    """Go on, at the old or at another address."""
+    node.take(node.core.depart())
+    node.away = False
+    node.take(node.core.start(script.pick(["tcp://127.0.0.1:7000", "tcp://127.0.0.9:7002"]), node.now))
+
+
+def sleep(node: Driver, script: Script) -> None:
+    node.core.excuse(script.pick(PAUSES), node.now)
 
 
 NETWORK: Final[list[Callable[[Driver, Script], None]]] = [
@@ -319,7 +328,7 @@ NETWORK: Final[list[Callable[[Driver, Script], None]]] = [
 ]  # fmt: skip
 APPLICATION: Final[list[Callable[[Driver, Script], None]]] = [join, leave, whisper, shout, flush]
 REST: Final[list[Callable[[Driver, Script], None]]] = [
-    passing_time, quiet_time, much_talk, connections_fail, queues_are_full, move, stop,
+    passing_time, quiet_time, much_talk, connections_fail, queues_are_full, depart, arrive, sleep,
 ]  # fmt: skip
 STEPS: Final = [*NETWORK, *APPLICATION, *REST]
 
@@ -356,7 +365,7 @@ def one_input(data: bytes) -> None:
         node.check()
         while script.more:
             step = script.pick(STEPS)
-            if node.stopped and step not in APPLICATION:  # a stopped engine hands in nothing else
+            if node.away and step in NETWORK:  # there is none
                 continue
             step(node, script)
             node.check()
@@ -389,8 +398,21 @@ def seeds() -> list[bytes]:
         [octet for peer in range(8) for octet in meet(peer)],
         [octet for peer in range(10) for octet in (number[beacon], peer, 1 + peer, 0)] * 2,
         [*meet(0), number[passing_time], 5, *say(0, 5), number[passing_time], 6, *meet(0)],
-        [*meet(0), number[whisper], 0, 1, number[flush], *say(0, 5), number[stop], number[join], 0],
-        [*meet(0), *say(0, 0, 5), *meet(0), number[move], 1, *meet(0)],
+        [
+            *meet(0),
+            number[whisper],
+            0,
+            1,
+            number[flush],
+            *say(0, 5),
+            number[depart],
+            number[join],
+            0,
+            number[arrive],
+            0,
+            *meet(0),
+        ],
+        [*meet(0), *say(0, 0, 5), *meet(0), number[arrive], 1, *meet(0)],
         [number[connections_fail], 1, 1, *meet(0), number[passing_time], 4, *meet(0)],
         [number[connections_fail], 1, 0, number[hello], 0, 0, 0, 1, 0, 1, 0, 0],
         [*meet(0), *meet(1), number[queues_are_full], 2, number[join], 0, number[shout], 0, *meet(0)],

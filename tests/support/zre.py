@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from zlog.wire import zre_msg
 from zlog.zre.beacon import Beacon as BeaconOctets
-from zlog.zre.core import Beacon, Connect, Core, Disconnect, Event, Report, Send
+from zlog.zre.core import Core
+from zlog.zre.effects import Beacon, Connect, Disconnect, Event, Report, Send
 
 
 @dataclass

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -19,7 +18,8 @@ from zlog import limits
 from zlog.wire import zre_msg
 from zlog.wire.runtime import DecodeError
 from zlog.zre import beacon as beacons
-from zlog.zre.peer import Peer
+from zlog.zre.effects import Beacon, Connect, Disconnect, Effect, Event, Report, Send
+from zlog.zre.peer import Peer, Peers
 
 CAUSES: Final = {
     "beacon-foreign": "a datagram that is no ZRE beacon",
@@ -35,7 +35,7 @@ CAUSES: Final = {
     "oversized": "a command beyond the limit of octets",
     "hello-endpoint": "a HELLO with an unusable endpoint",
     "hello-sequence": "a HELLO whose sequence is not 1",
-    "hello-late": "a HELLO that its sender's goodbye overtook",
+    "hello-late": "a HELLO that its sender's goodbye may have overtaken, until there is a sign of life",
     "hello-limits": "groups or headers beyond the limits",
     "not-ready": "a message from a peer that has not said HELLO",
     "sequence": "a peer whose messages were lost, it has to say HELLO again",
@@ -52,6 +52,7 @@ class Timing(NamedTuple):
     Attributes:
         beacon: between two beacons.
         evasive: silence after which a peer is sent a PING, once a second.
+        mute: the same for a peer that sends beacons but no messages: its connection to us may be dead.
         expired: silence after which a peer is gone.
         pending: how long a peer may take to say HELLO.
         reap: between two looks at all peers.
@@ -61,61 +62,12 @@ class Timing(NamedTuple):
 
     beacon: float = 1.0
     evasive: float = 5.0
+    mute: float = 30.0
     expired: float = 30.0
     pending: float = 5.0
     reap: float = 1.0
     retry: float = 2.0
     goodbye: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Beacon:
-    """Effect: broadcast these octets, once."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Effect: make a DEALER for the peer and connect it."""
-
-    peer: UUID
-    endpoint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    """Effect: close the peer's DEALER and drop what waits in it."""
-
-    peer: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Effect: send the frames to the peer. ``droppable`` tells WHISPER and SHOUT from what keeps the state."""
-
-    peer: UUID
-    frames: list[bytes]
-    droppable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Effect: tell the application; frames as `pyre.Pyre.recv` returns them."""
-
-    frames: list[bytes]
-    droppable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Effect: the first discarded thing of a cause, for one log line."""
-
-    cause: str
-    text: str
-
-
-Effect = Beacon | Connect | Disconnect | Send | Event | Report
 
 
 def is_endpoint(endpoint: str) -> bool:
@@ -162,13 +114,8 @@ class Core:
         self.own_groups: dict[str, None] = {}
         self.endpoint = ""
         self.counters: Counter[str] = Counter()
-        self._peers: dict[UUID, Peer] = {}
-        self._by_beacon: dict[bytes, Peer] = {}
-        self._by_endpoint: dict[str, Peer] = {}
-        self._candidates: OrderedDict[tuple[bytes, str], None] = OrderedDict()
-        self._gone: OrderedDict[UUID, float] = OrderedDict()
+        self.table = Peers()
         self._asked: set[UUID] = set()
-        self._pending = 0
         self._status = 0
         self._port = 0
         self._beacon_due = float("inf")
@@ -180,29 +127,36 @@ class Core:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self, endpoint: str, now: float) -> list[Effect]:
-        """Begin: the mailbox is bound at this endpoint."""
-        self._begin(endpoint, now)
+        """Begin, or begin again after `depart`: the mailbox is bound at this endpoint."""
+        self.endpoint = endpoint
+        self._port = int(endpoint.rpartition(":")[2])
+        self._beacon_due = now
+        self._reap_due = now + self.timing.reap
+        self._reaped = now
         return self.tick(now)
 
-    def move(self, endpoint: str, now: float) -> list[Effect]:
-        """Go on at another endpoint: this host has another address. The peers are met anew from there."""
+    def depart(self) -> list[Effect]:
+        """Leave the network, to go on at another address or to stop: a goodbye beacon, and EXIT of all peers."""
         if self._port:
             self._out.append(Beacon(beacons.Beacon(self.uuid, 0).encode()))
-        for peer in list(self._peers.values()):
+        for peer in self.table:
             self._remove(peer)
-        self._begin(endpoint, now)
-        return self.tick(now)
+        self.endpoint = ""
+        self._port = 0
+        self._beacon_due = self._reap_due = float("inf")
+        return self._effects()
 
     def flush(self) -> list[Effect]:
         """Ask the peers that were sent something for a sign that they have it: the PING-OK to a PING behind it.
 
         Goodbye is a datagram and overtakes what travels on a connection, so a node that wants its last words heard
-        flushes before it stops. `flushed` tells when all have answered.
+        flushes before it departs. `flushed` tells when all have answered.
         """
-        for peer in self.peers():
+        for peer in self.table.ready():
             if peer.owed:
+                self._ping(peer)
+            if peer.pongs < peer.pings:
                 self._asked.add(peer.uuid)
-                self._send(peer, zre_msg.Ping(sequence=peer.next_sequence()))
         return self._effects()
 
     @property
@@ -210,27 +164,14 @@ class Core:
         """Whether every peer that `flush` asked has answered or left."""
         return not self._asked
 
-    def stop(self) -> list[Effect]:
-        """End: tell the others, by a beacon with port 0, and the application, by STOP."""
-        if self._port:
-            self._out.append(Beacon(beacons.Beacon(self.uuid, 0).encode()))
-        for peer in list(self._peers.values()):
-            self._forget(peer)
-        self._port = 0
-        self._beacon_due = self._reap_due = float("inf")
-        self._out.append(Event([b"STOP", self.uuid.bytes, self.name.encode()]))
-        return self._effects()
-
-    def _begin(self, endpoint: str, now: float) -> None:
-        self.endpoint = endpoint
-        self._port = int(endpoint.rpartition(":")[2])
-        self._beacon_due = now
-        self._reap_due = now + self.timing.reap
-        self._reaped = now
+    @property
+    def unflushed(self) -> int:
+        """How many peers have not answered."""
+        return len(self._asked)
 
     @property
     def due(self) -> float:
-        """When `tick` has work, in seconds of the node's clock; infinite while stopped."""
+        """When `tick` has work, in seconds of the node's clock; infinite while it is in no network."""
         return min(self._beacon_due, self._reap_due)
 
     def tick(self, now: float) -> list[Effect]:
@@ -244,23 +185,25 @@ class Core:
             self._reap_due = now + self.timing.reap
         return self._effects()
 
+    def excuse(self, seconds: float, now: float) -> None:
+        """This node did not listen for so long: nobody's silence in that time counts."""
+        for peer in self.table:
+            peer.excuse(seconds, now)
+
     def _reap(self, now: float) -> None:
         slept = now - self._reaped - self.timing.reap
         if slept > self.timing.evasive / 2:
-            # This process slept or was stopped: it heard nobody, which says nothing of them.
-            for peer in self._peers.values():
-                peer.heard = min(now, peer.heard + slept)
-                peer.since = min(now, peer.since + slept)
+            self.excuse(slept, now)  # the process was stopped, or the machine slept
         self._reaped = now
-        for peer in list(self._peers.values()):
-            silent = now - peer.heard
+        for peer in self.table:
+            silent, mute = now - peer.heard, now - peer.spoke - self.timing.mute
             if not peer.ready:
                 if now - peer.since > self.timing.pending:
                     self._forget(peer)
-            elif silent > self.timing.expired:
+            elif max(silent, mute) > self.timing.expired:
                 self._remove(peer)
-            elif silent > self.timing.evasive:
-                self._send(peer, zre_msg.Ping(sequence=peer.next_sequence()))
+            elif silent > self.timing.evasive or mute > 0:
+                self._ping(peer)
 
     # --- what the network says ----------------------------------------------------------------------------------------
 
@@ -272,7 +215,7 @@ class Core:
             source: the IPv4 address it came from.
             now: the time, in seconds of the node's clock.
         """
-        known = self._by_beacon.get(data)
+        known = self.table.by_beacon.get(data)
         if known is not None and known.host == source:
             known.heard = now
             return []
@@ -281,61 +224,47 @@ class Core:
             return self._discard(heard, f"{len(data)} octets from {source}")
         if heard.uuid == self.uuid:
             return []
-        peer = self._peers.get(heard.uuid)
+        peer = self.table.get(heard.uuid)
         if heard.port == 0:
-            if peer is not None and peer.host != source:
-                return self._discard("goodbye-foreign", f"{heard.uuid} from {source}")
-            self._gone[heard.uuid] = now
-            if len(self._gone) > limits.ZRE_MAX_PENDING:
-                self._gone.popitem(last=False)
-            if peer is not None:
-                self._remove(peer)
-            return self._effects()
-        self._gone.pop(heard.uuid, None)
+            return self._goodbye(heard.uuid, peer, source, now)
+        self.table.came_back(heard.uuid)
         endpoint = f"tcp://{source}:{heard.port}"
-        if peer is None:
-            if endpoint != self.endpoint and self._may_meet(data, source, now):
-                self._meet(heard.uuid, endpoint, now)
-                peer = self._peers.get(heard.uuid)
-        elif peer.place not in ("", endpoint):
-            if peer.ready and now - peer.heard <= self.timing.evasive:
+        if peer is not None and peer.place not in ("", endpoint):
+            if now - peer.heard <= self.timing.evasive if peer.ready else now - peer.since <= self.timing.reap:
                 return self._discard("beacon-moved", f"{peer.uuid} from {peer.place} to {endpoint}")
             self._remove(peer)
-            self._meet(heard.uuid, endpoint, now)
-            peer = self._peers.get(heard.uuid)
+            peer = None
+        if peer is None:
+            if endpoint == self.endpoint or not self._may_meet(data, source, now):
+                return self._effects()
+            peer = self._meet(heard.uuid, endpoint, now)
+        peer.place = endpoint
+        peer.host = source
+        # A place other than the one in its HELLO is that of a host with two addresses, or forged. Then only what comes
+        # from the one in HELLO, such as PING-OK, is a sign of life: it is where our messages go.
+        self.table.shown_by(peer, data if endpoint == peer.endpoint else b"")
+        if endpoint == peer.endpoint:
+            peer.heard = now
+            if peer.late is not None:
+                self._enter(peer, peer.late, now)
+        return self._effects()
+
+    def _goodbye(self, uuid: UUID, peer: Peer | None, source: str, now: float) -> list[Effect]:
+        if peer is not None and peer.host != source:
+            return self._discard("goodbye-foreign", f"{uuid} from {source}")
+        self.table.left(uuid, now)
         if peer is not None:
-            peer.place = endpoint
-            peer.host = source
-            self._by_beacon.pop(peer.beacon, None)
-            peer.beacon = b""
-            if endpoint == peer.endpoint:
-                peer.heard = now
-                peer.beacon = data
-                self._by_beacon[data] = peer
-            # Otherwise its HELLO named another place: of a host with two addresses, or forged. Only what comes from
-            # there, such as PING-OK, is a sign of life: it is where our messages go.
+            self._remove(peer)
         return self._effects()
 
     def _may_meet(self, data: bytes, source: str, now: float) -> bool:
         """Whether a stranger's beacon is reason enough to connect."""
         if now < self._no_connect_before:
             return False
-        if len(self._peers) >= limits.ZRE_MAX_PEERS:
-            self._count("peers-full", f"{len(self._peers)} peers, a beacon from {source}")
-            return False
-        if self._pending < limits.ZRE_PROBATION_PENDING:
-            return True
-        candidate = (data, source)
-        if candidate not in self._candidates:
-            self._candidates[candidate] = None
-            if len(self._candidates) > limits.ZRE_MAX_CANDIDATES:
-                self._candidates.popitem(last=False)
-            return False
-        if self._pending >= limits.ZRE_MAX_PENDING:
-            self._count("pending-full", f"{self._pending} peers without HELLO, a beacon from {source}")
-            return False
-        del self._candidates[candidate]
-        return True
+        cause = self.table.refuses(data, source)
+        if cause:
+            self._count(cause, f"{len(self.table)} peers, {self.table.pending} without HELLO, a beacon from {source}")
+        return cause is None
 
     def frames(self, frames: Sequence[bytes], now: float) -> list[Effect]:
         """Take one message of the mailbox: identity, command, content.
@@ -348,7 +277,7 @@ class Core:
             return self._discard("identity", f"{len(frames)} frames")
         uuid = UUID(bytes=bytes(frames[0][1:]))
         command = frames[1]
-        peer = self._peers.get(uuid)
+        peer = self.table.get(uuid)
         if len(command) > limits.ZRE_MAX_COMMAND_BYTES:
             return self._discard("oversized", f"{len(command)} octets from {uuid}")
         try:
@@ -359,13 +288,16 @@ class Core:
             return self._discard("malformed", f"{error} ({len(command)} octets from {uuid})")
         if isinstance(message, zre_msg.Hello):
             self._hello(uuid, message, now)
-        elif peer is None or not peer.ready:
+            return self._effects()
+        if peer is not None and peer.late is not None:
+            self._enter(peer, peer.late, now)
+        if peer is None or not peer.ready:
             self._count("not-ready", f"{type(message).__name__} from {uuid}")
         elif not peer.expects(message.sequence):
             self._count("sequence", f"{uuid} sent {message.sequence} where {(peer.want + 1) % 65_536} was due")
             self._remove(peer)
         else:
-            peer.heard = now
+            peer.heard = peer.spoke = now
             self._command(peer, message)
         return self._effects()
 
@@ -376,57 +308,59 @@ class Core:
             peer.expects(int.from_bytes(command[4:6], "big"))
 
     def _hello(self, uuid: UUID, hello: zre_msg.Hello, now: float) -> None:
-        peer = self._peers.get(uuid)
         if uuid == self.uuid or hello.endpoint == self.endpoint:
             return
         if not is_endpoint(hello.endpoint):
             self._count("hello-endpoint", f"{hello.endpoint[:80]!r} from {uuid}")
-            return
-        if now - self._gone.get(uuid, float("-inf")) < self.timing.goodbye:
-            self._count("hello-late", f"from {uuid}")
-            return
-        if hello.sequence != 1:
+        elif hello.sequence != 1:
             self._count("hello-sequence", f"{hello.sequence} from {uuid}")
-            return
+        else:
+            peer = self._greeting(uuid, hello.endpoint, now)
+            if peer is not None and now - self.table.left_at(uuid) < self.timing.goodbye:
+                self._count("hello-late", f"from {uuid}")
+                peer.late = hello
+                self._ping(peer)
+            elif peer is not None:
+                self._enter(peer, hello, now)
+
+    def _greeting(self, uuid: UUID, endpoint: str, now: float) -> Peer | None:
+        """Return the peer that a HELLO is of, connected and not ready; None when there is no room for it."""
+        peer = self.table.get(uuid)
         again = peer is not None and peer.ready
-        if peer is not None and peer.ready:
-            if peer.endpoint == hello.endpoint and now - peer.greeted_again <= self.timing.goodbye:
-                # The answer to our own HELLO, of a peer that knew us: somebody forged the one before. Were it greeted
-                # again, so would we, for ever.
-                again = False
-                self._event(peer, b"EXIT")
-                peer.ready = False
-                peer.groups = {}
-                self._pending += 1
-            else:
-                # It lost us, or it is a new process with the same UUID: everything begins anew, in both directions.
-                self._remove(peer)
-                peer = None
-        if peer is not None and peer.endpoint != hello.endpoint and not peer.place:
-            self._forget(peer)
+        answers = peer is not None and now - peer.greeted_again <= self.timing.goodbye
+        if peer is not None and peer.ready and answers and peer.endpoint == endpoint:
+            # The answer to our own HELLO, of a peer that knew us: somebody forged the one before. Were it greeted
+            # again, so would we, for ever.
+            self._event(peer, b"EXIT")
+            self.table.forget_greeting(peer)
+            peer.greeted_again = float("-inf")
+            return peer
+        if peer is not None and (peer.ready or (peer.endpoint != endpoint and not peer.place)):
+            # It lost us, or it is a new process with the same UUID: everything begins anew, in both directions.
+            self._remove(peer)
             peer = None
         if peer is None:
-            if len(self._peers) >= limits.ZRE_MAX_PEERS or now < self._no_connect_before:
-                self._count("peers-full", f"{len(self._peers)} peers, a HELLO from {uuid}")
-                return
-            self._meet(uuid, hello.endpoint, now)
-            peer = self._peers.get(uuid)
-            if peer is None:
-                return
-        before = self._by_endpoint.get(peer.endpoint)
-        if before is not None and before is not peer:
+            if self.table.full or now < self._no_connect_before:
+                self._count("peers-full", f"{len(self.table)} peers, a HELLO from {uuid}")
+                return None
+            peer = self._meet(uuid, endpoint, now)
+        if again:
+            peer.greeted_again = now
+        return peer
+
+    def _enter(self, peer: Peer, hello: zre_msg.Hello, now: float) -> None:
+        before = self.table.by_endpoint.get(peer.endpoint)
+        if before is not None:
             self._remove(before)  # another process has its place
-        self._pending -= 1
-        self._by_endpoint[peer.endpoint] = peer
-        peer.ready = True
-        peer.heard = now
-        peer.greeted_again = now if again else float("-inf")
+        self.table.greeted(peer)
+        peer.late = None
+        peer.heard = peer.spoke = now
         peer.want = 1
         peer.name = hello.name
         peer.headers = dict(list(hello.headers.items())[: limits.ZRE_MAX_HEADERS])
         peer.status = hello.status
         if len(hello.headers) > limits.ZRE_MAX_HEADERS or len(hello.groups) > limits.ZRE_MAX_GROUPS:
-            self._count("hello-limits", f"{len(hello.groups)} groups, {len(hello.headers)} headers from {uuid}")
+            self._count("hello-limits", f"{len(hello.groups)} groups, {len(hello.headers)} headers from {peer.uuid}")
         self._event(peer, b"ENTER", json.dumps(peer.headers).encode(), peer.endpoint.encode())
         for group in hello.groups[: limits.ZRE_MAX_GROUPS]:
             self._joined(peer, group)
@@ -446,12 +380,14 @@ class Core:
                     self._event(peer, b"LEAVE", message.group.encode())
                 self._check_status(peer, message.status)
             case zre_msg.Ping():
-                self._send(peer, zre_msg.PingOk(sequence=peer.next_sequence()))
+                answer = zre_msg.PingOk(sequence=peer.next_sequence())
+                self._out.append(Send(peer.uuid, answer.frames(), droppable=True))
             case zre_msg.Goodbye():
                 self._remove(peer)
             case zre_msg.PingOk():
-                peer.owed = False
-                self._asked.discard(peer.uuid)
+                peer.pongs += 1
+                if peer.pongs >= peer.pings:
+                    self._asked.discard(peer.uuid)
             case _:
                 pass  # ELECT and LEADER are counted, not taken part in
 
@@ -488,20 +424,20 @@ class Core:
             else:
                 del self.own_groups[group]
             self._status = (self._status + 1) % 256
-            for peer in self._peers.values():
+            for peer in self.table:
                 self._send(peer, command(sequence=peer.next_sequence(), group=group, status=self._status))
         return self._effects()
 
     def whisper(self, uuid: UUID, content: Sequence[bytes]) -> list[Effect]:
         """Send to one peer; nothing happens when it isn't there, as it may have left a moment ago."""
-        peer = self._peers.get(uuid)
+        peer = self.table.get(uuid)
         if peer is not None and peer.ready:
             self._send(peer, zre_msg.Whisper(sequence=peer.next_sequence(), content=list(content)), droppable=True)
         return self._effects()
 
     def shout(self, group: str, content: Sequence[bytes]) -> list[Effect]:
         """Send to the peers that are in a group."""
-        for peer in self._peers.values():
+        for peer in self.table:
             if group in peer.groups:
                 message = zre_msg.Shout(sequence=peer.next_sequence(), group=group, content=list(content))
                 self._send(peer, message, droppable=True)
@@ -521,7 +457,7 @@ class Core:
         self._count("connect", f"{uuid}: {reason}")
         if exhausted:
             self._no_connect_before = now + self.timing.retry
-        peer = self._peers.get(uuid)
+        peer = self.table.get(uuid)
         if peer is not None:
             self._remove(peer)
         return self._effects()
@@ -529,13 +465,15 @@ class Core:
     def send_failed(self, effect: Send, now: float) -> list[Effect]:
         """The peer's queue is full: this message, the last made for it, did not leave.
 
-        A WHISPER or SHOUT is dropped, and its sequence is used again so that the peer sees no gap. Without a JOIN or
+        What is droppable is dropped, and its sequence is used again so that the peer sees no gap. Without a JOIN or
         LEAVE the peer would know wrong groups, so it is met anew: the next HELLO tells them all.
         """
-        peer = self._peers.get(effect.peer)
+        peer = self.table.get(effect.peer)
         if peer is None:
             return self._effects()
         peer.take_back()
+        if effect.frames[0][2] == zre_msg.Ping.ID:
+            peer.pings -= 1
         self._count("peer-queue", f"{peer.name or peer.uuid} at {peer.endpoint}")
         if not effect.droppable:
             endpoint = peer.endpoint
@@ -547,35 +485,38 @@ class Core:
 
     def peers(self) -> Iterator[Peer]:
         """The peers that have said HELLO."""
-        return (peer for peer in self._peers.values() if peer.ready)
+        return self.table.ready()
 
     def peer(self, uuid: UUID) -> Peer | None:
         """The peer of that UUID, if it has said HELLO."""
-        peer = self._peers.get(uuid)
+        peer = self.table.get(uuid)
         return peer if peer is not None and peer.ready else None
 
-    @property
-    def pending(self) -> int:
-        """How many peers were connected to and have not said HELLO yet."""
-        return self._pending
-
-    # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _meet(self, uuid: UUID, endpoint: str, now: float) -> None:
-        """Connect to a new peer and greet it."""
-        peer = Peer(uuid, endpoint, host_of(endpoint), since=now, heard=now)
-        self._peers[uuid] = peer
-        self._pending += 1
-        self._out.append(Connect(uuid, endpoint))
-        hello = zre_msg.Hello(
-            sequence=peer.next_sequence(),
+    def hello(self, sequence: int = 1) -> zre_msg.Hello:
+        """What this node tells a new peer."""
+        return zre_msg.Hello(
+            sequence=sequence,
             endpoint=self.endpoint,
             groups=list(self.own_groups),
             status=self._status,
             name=self.name,
             headers=dict(self.headers),
         )
-        self._send(peer, hello)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _meet(self, uuid: UUID, endpoint: str, now: float) -> Peer:
+        """Connect to a new peer and greet it."""
+        peer = Peer(uuid, endpoint, host_of(endpoint), since=now, heard=now, spoke=now)
+        self.table.add(peer)
+        self._out.append(Connect(uuid, endpoint))
+        self._send(peer, self.hello(peer.next_sequence()))
+        return peer
+
+    def _ping(self, peer: Peer) -> None:
+        peer.owed = False
+        peer.pings += 1
+        self._out.append(Send(peer.uuid, zre_msg.Ping(sequence=peer.next_sequence()).frames(), droppable=True))
 
     def _remove(self, peer: Peer) -> None:
         """Forget a peer and, if the application knows it, tell that it is gone."""
@@ -584,18 +525,12 @@ class Core:
             self._event(peer, b"EXIT")
 
     def _forget(self, peer: Peer) -> None:
-        del self._peers[peer.uuid]
+        self.table.remove(peer)
         self._asked.discard(peer.uuid)
-        self._by_beacon.pop(peer.beacon, None)
-        if peer.ready:
-            self._by_endpoint.pop(peer.endpoint, None)
-        else:
-            self._pending -= 1
         self._out.append(Disconnect(peer.uuid))
 
     def _send(self, peer: Peer, message: zre_msg.Message, droppable: bool = False) -> None:
-        if not isinstance(message, zre_msg.Ping | zre_msg.PingOk):
-            peer.owed = True
+        peer.owed = True
         self._out.append(Send(peer.uuid, message.frames(), droppable))
 
     def _event(self, peer: Peer, kind: bytes, *more: bytes, droppable: bool = False) -> None:

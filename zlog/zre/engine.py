@@ -1,8 +1,8 @@
 """The edge of ZRE: one thread that owns a node's sockets and drives its pure core.
 
-Other threads hand it calls (`Engine.tell`, `Engine.ask`); it hands them events through a PAIR socket. It never waits
-for the application, and nothing that a peer or the network does ends it. It holds no reference to the facade
-(`zlog.zre.node.Pyre`), so that a node which is dropped without `stop()` can be collected.
+Other threads hand it calls (`Engine.tell`, `Engine.ask`) and get events through `zlog.zre.outlet`. It never waits for
+the application, logs through `zlog.zre.report`, and nothing that a peer or the network does ends it. It holds no
+reference to the facade (`zlog.zre.node.Pyre`), so that a node which is dropped without `stop()` can be collected.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import contextlib
 import errno
 import logging
 import math
-import os
-import socket
 import threading
 import time
 from collections import deque
@@ -24,29 +22,27 @@ from uuid import UUID
 import zmq
 
 from zlog import limits
-from zlog.zre import interfaces
-from zlog.zre.core import Beacon, Connect, Core, Disconnect, Effect, Event, Report, Send
-from zlog.zre.inbox import Inbox
-from zlog.zre.interfaces import Interface
+from zlog.zre import descriptors
+from zlog.zre.calls import Calls
+from zlog.zre.core import Core
+from zlog.zre.effects import Beacon, Connect, Disconnect, Effect, Event, Report, Send
 from zlog.zre.link import Link
-from zlog.zre.udp import BeaconSocket
-
-logger = logging.getLogger("zlog.zre")
-
-Observer = Callable[[list[bytes]], bool]
-"""Called in the engine's thread with the frames of each event; when it returns True the application isn't told."""
+from zlog.zre.outlet import Outlet
+from zlog.zre.presence import LOOK_INTERVAL, Presence
+from zlog.zre.report import Once, log
 
 T = TypeVar("T")
 
 FLUSH_TIMEOUT: Final = 0.5
-"""Seconds that `stop` waits for peers to confirm the last messages. A round trip is what it takes when all are well."""
+"""Seconds that `stop` waits for peers to confirm the last messages, anew after each sign of progress. A round trip is
+what it takes when all are well."""
 
-PATIENCE: Final = 1.0
+FLUSH_LONGEST: Final = 4.0
+"""Seconds that `stop` waits for them at most."""
+
+PATIENCE: Final = 2.0
 """Seconds after which an application that has read nothing doesn't read: its messages are dropped then. While it does
 read, but slower than its peers talk, the mailbox waits for it, and with it, by TCP, the peers."""
-
-FOLLOW_INTERVAL: Final = 2.0
-"""Seconds between two looks at the host's interfaces (0.1 ms each)."""
 
 GATHER: Final = 0.2
 """Seconds at most that beacons gather in the socket before they are read, while they come in a crowd."""
@@ -62,6 +58,7 @@ QUIET: Final = frozenset({"beacon-foreign", "not-ready", "hello-late"})
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _GONE: Final = frozenset({zmq.ETERM, zmq.ENOTSOCK})
+_NEVER: Final = float("inf")
 
 
 class Engine:
@@ -69,120 +66,123 @@ class Engine:
 
     Args:
         core: the node.
-        context: where its sockets are made.
-        outbox: the socket whose other end the application reads.
+        context: where the sockets of the network are made; None for one of its own.
 
     Attributes:
         port: UDP port of the beacons; obeyed by `start`.
         wanted: name or address of the interface, None to choose; obeyed by `start`.
-        interface: the one in use, None while there is none.
         verbose: log all traffic.
-        observers: see `Observer`.
+        outlet: the way of events to the application.
+        running: the thread takes calls.
+        ended: it ran, and doesn't any more.
     """
 
-    def __init__(self, core: Core, context: zmq.Context[zmq.Socket[bytes]], outbox: zmq.Socket[bytes]) -> None:
+    def __init__(self, core: Core, context: zmq.Context[Any] | None) -> None:
         self.core = core
         self.port = 5670
         self.wanted: str | None = None
-        self.interface: Interface | None = None
         self.verbose = False
-        self.inbox = Inbox()
-        self.observers: list[Observer] = []
-        self._context = context
-        self._outbox = outbox
-        self._lock = threading.Lock()
-        self._calls: deque[Callable[[], None]] = deque()
-        self._room = threading.Semaphore(limits.ZRE_COMMANDS)
-        self._woken = False
+        self.running = False
+        self.ended = False
+        self._once = Once(f"node {core.name}")
+        self.outlet = Outlet(self._once)
+        self._given = context
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._running = False
         self._stopping = False
         self._links: dict[UUID, Link] = {}
         self._slow: set[Link] = set()
-        self._reported: set[str] = set()
-        self._follow_due = 0.0
-        self._deadline = float("inf")
-        self._inbox_waits = False
-        self._mailbox_waits = False
-        self._inbox_read = 0.0
-        self._heard = 0.0
-        self._gather_until = 0.0
+        self._watched: set[object] = set()
+        self._look_due = 0.0
+        self._deadline = _NEVER
+        self._heard = self._gather_until = 0.0
+        self._paused_since = self._deaf = 0.0
 
     # --- for any thread -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the sockets and start the thread.
+        """Open the sockets and start the thread. When it returns the endpoint is known and the first beacon is out.
 
         Raises:
             OSError: the UDP port can't be shared.
-            RuntimeError: it ran already.
+            RuntimeError: it was started already.
         """
-        with self._lock:
+        with self._lock, contextlib.ExitStack() as undo:
             if self._thread is not None:
                 raise RuntimeError("this node was started already; make a new one")
-            self._udp = BeaconSocket(self.port)
-            self._ears, self._bell = socket.socketpair()
-            self._ears.setblocking(False)
-            self._bell.setblocking(False)
+            if self._given is None:
+                self._context: zmq.Context[zmq.Socket[bytes]] = _make_context()
+                undo.callback(self._context.term)
+            else:
+                self._context = zmq.Context.shadow(self._given.underlying)  # without what an asyncio one adds
+            name = self.core.name
+            self._presence = Presence(name, self._context, self.port, self.wanted, self._once)
+            undo.callback(self._presence.close)
+            self._calls = Calls()
+            undo.callback(self._calls.close)
             self._poller = zmq.Poller()
-            self._poller.register(self._ears, zmq.POLLIN)
-            self._poller.register(self._udp, zmq.POLLIN)
-            self._mailbox: zmq.Socket[bytes] | None = None
-            self._running = True
-            # Here and not in the thread: when start() returns, the endpoint is known and the first beacon is out.
-            self._guard(self._follow, self._now())
-            self._thread = threading.Thread(target=self._run, name=f"zre-{self.core.name}", daemon=True)
-            self._thread.start()
+            self._watch(self._calls, zmq.POLLIN)
+            self._watch(self._presence.udp, zmq.POLLIN)
+            self._look(self._now())
+            thread = threading.Thread(target=self._run, name=f"zre-{name}", daemon=True)
+            self.running = True
+            undo.callback(setattr, self, "running", False)
+            thread.start()
+            self._thread = thread
+            self.outlet.hold()
+            undo.pop_all()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Say goodbye and end the thread. Harmless when it isn't running."""
         thread = self._thread
         if thread is None or not thread.is_alive():
             return
-        self._stopping = True
-        self._wake()
+        self.signal()
         if not self.is_current_thread:
             thread.join(timeout_s)
 
+    def signal(self) -> None:
+        """Have it stop, without waiting for that."""
+        if self._thread is not None:
+            self._stopping = True
+            self._calls.ring()
+
     def abandon(self) -> None:
         """In a child process after fork: the thread and the sockets are the parent's."""
-        self._running = False
-        self._lock = threading.Lock()
-
-    @property
-    def running(self) -> bool:
-        """Whether the thread is there to take calls."""
-        return self._running
+        self.running = False
+        self._lock = threading.RLock()
 
     @property
     def is_current_thread(self) -> bool:
         """Whether the caller is the engine's thread."""
         return threading.current_thread() is self._thread
 
+    @property
+    def interface(self) -> str:
+        """Name of the network interface in use; empty without one."""
+        chosen = self._presence.interface if self.running else None
+        return chosen.name if chosen is not None else ""
+
     def tell(self, call: Callable[[Core], list[Effect] | None]) -> None:
         """Have the core called soon, in the order of the calls of one thread. Waits only while too many wait."""
         with self._lock:
-            if not self._running:
+            if not self.running:
                 call(self.core)
                 return
-        if not self.is_current_thread:
-            while not self._room.acquire(timeout=0.5):
-                if not self._running:
-                    return
 
         def run() -> None:
-            self._room.release()
             self._carry_out(call(self.core) or [])
 
-        self._calls.append(run)
-        self._wake()
+        if self.is_current_thread:
+            self._calls.put(run, timeout_s=None)
+        else:
+            while not self._calls.put(run, timeout_s=0.5) and self.running:
+                pass
 
     def ask(self, question: Callable[[Core], T]) -> T:
-        """Return the core's answer."""
-        if self.is_current_thread:
-            return question(self.core)
+        """Return the core's answer, or raise what the question raises."""
         with self._lock:
-            if not self._running:
+            if not self.running or self.is_current_thread:
                 return question(self.core)
         answer: Future[T] = Future()
 
@@ -192,20 +192,13 @@ class Engine:
             except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who is in another thread
                 answer.set_exception(error)
 
-        self._calls.append(run)
-        self._wake()
+        self._calls.put(run, timeout_s=None)
         while True:
             try:
                 return answer.result(timeout=0.5)
             except TimeoutError:
-                if not self._running and not answer.done():
+                if not self.running and not answer.done():
                     return question(self.core)
-
-    def _wake(self) -> None:
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(OSError):
-                self._bell.send(b"\0")
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -218,59 +211,73 @@ class Engine:
                     time.sleep(0.1)  # whatever it is, it is no reason to burn a core
             self._guard(self._flush)
         except zmq.ZMQError as error:
-            logger.debug("node %s ends: %s", self.core.name, error)  # its context was terminated
+            log(logging.DEBUG, "node %s ends: %s", self.core.name, error)  # its context was terminated
         finally:
-            self._close()
+            self._end()
 
-    def _guard(self, action: Callable[..., None], *args: Any) -> bool:
+    def _guard(self, action: Callable[[], object]) -> bool:
         """Run one step; a defect in it is logged once and doesn't end the node. Return whether all went well."""
         try:
-            action(*args)
-            return True
+            action()
         except zmq.ZMQError as error:
-            if error.errno in _GONE or self._context.closed:
+            if error.errno in _GONE:
                 raise
-            self._log_once(f"zmq-{error.errno}", "node %s: %s", self.core.name, error)
-        except Exception as error:
-            if self._first(f"defect-{type(error).__name__}"):
-                logger.exception("node %s: a step failed; it goes on", self.core.name)
+            self._once.warn(f"zmq-{error.errno}", "goes on after: %s", error)
+        except Exception as error:  # noqa: BLE001 - a node must outlive a defect in any one step
+            self._once.warn(f"defect-{type(error).__name__}", "goes on after a step that failed", exc_info=error)
+        else:
+            return True
         return False
 
     def _now(self) -> float:
         return time.monotonic()
 
+    def _watch(self, sock: Any, events: int) -> None:
+        """Poll a socket for these events; 0 for none. Harmless when nothing changes."""
+        if events and sock not in self._watched:
+            self._poller.register(sock, events)
+            self._watched.add(sock)
+        elif not events and sock in self._watched:
+            self._poller.unregister(sock)
+            self._watched.discard(sock)
+
     def _turn(self) -> None:
-        due = min(self.core.due, self._follow_due, self._deadline)
-        if self._mailbox_waits:
-            due = min(due, self._inbox_read + PATIENCE)
+        due = min(self.core.due, self._look_due, self._deadline)
+        if self._paused_since:
+            due = min(due, self.outlet.read_at + PATIENCE)
         if self._gather_until:
             due = min(due, self._gather_until)
-        wait_ms = max(0, math.ceil((due - self._now()) * 1000))
-        ready = dict(self._poller.poll(wait_ms))
+        ready = dict(self._poller.poll(max(0, math.ceil((due - self._now()) * 1000))))
         now = self._now()
-        if self._ears.fileno() in ready:
+        if self._calls.fileno() in ready:
             self._take_calls()
-        if self._udp.fileno() in ready or 0 < self._gather_until <= now:
+        if self._presence.udp.fileno() in ready or 0 < self._gather_until <= now:
             self._hear(now)
-        if self._mailbox is not None:
-            if self._mailbox in ready:
-                self._read_mailbox(self._mailbox)
-            self._pace(self._mailbox, now)
+        mailbox = self._presence.mailbox
+        if mailbox is not None:
+            if mailbox in ready:
+                self._read(mailbox)
+            self._pace(mailbox, now)
         for slow in [slow for slow in self._slow if slow.socket in ready]:
-            if slow.flush(self._poller):
+            if slow.flush():
                 self._slow.discard(slow)
-        if self._inbox_waits:
-            self._flush_inbox()
+                self._watch(slow.socket, 0)
+        if self.outlet.source in ready and self.outlet.flush(now):
+            self._watch(self.outlet.source, 0)
         now = self._now()
         if now >= self.core.due:
             self._carry_out(self.core.tick(now))
-        if now >= self._follow_due:
-            self._follow(now)
+        if now >= self._look_due:
+            self._look(now)
+
+    def _take_calls(self) -> None:
+        for call in self._calls.take():
+            self._guard(call)
 
     def _hear(self, now: float) -> None:
         """Read the beacons. Those of a crowd gather for a moment first: what costs is to wake up, not to read one."""
         heard = 0
-        for data, source in self._udp.receive():
+        for data, source in self._presence.udp.receive():
             heard += 1
             effects = self.core.beacon(data, source, now)
             if effects:
@@ -279,52 +286,79 @@ class Engine:
         gather = min(GATHER, GATHER_PER_PEER * crowd, GATHER_MOST / crowd) if crowd >= 5 else 0.0
         dense = gather > 0 and heard < GATHER_MOST and (heard > 1 or now - self._heard < gather)
         self._heard = now
-        if dense and not self._gather_until:
-            self._poller.unregister(self._udp)
-        elif not dense and self._gather_until:
-            self._poller.register(self._udp, zmq.POLLIN)
         self._gather_until = now + gather if dense else 0.0
+        self._watch(self._presence.udp, 0 if dense else zmq.POLLIN)
 
-    def _flush(self) -> None:
-        self._take_calls()
-        self._carry_out(self.core.flush())
-        self._deadline = self._now() + FLUSH_TIMEOUT
-        while not self.core.flushed and self._now() < self._deadline:
-            self._turn()
-
-    def _take_calls(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._ears.recv(4096)
-        self._woken = False
-        for _ in range(len(self._calls)):
-            self._calls.popleft()()
-        if self._calls:
-            self._wake()
-
-    def _read_mailbox(self, mailbox: zmq.Socket[bytes]) -> None:
+    def _read(self, mailbox: zmq.Socket[bytes]) -> None:
         for _ in range(limits.ZRE_READS_PER_TURN):
-            if self.inbox.crowded and self._application_reads(self._now()):
+            now = self._now()
+            if self.outlet.inbox.crowded and self._application_reads(now):
                 return
             try:
                 frames = mailbox.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
             if self.verbose:
-                logger.info("node %s: received %s", self.core.name, [bytes(frame[:64]) for frame in frames])
-            self._carry_out(self.core.frames(frames, self._now()))
+                log(logging.INFO, "node %s: received %s", self.core.name, [frame[:64] for frame in frames])
+            self._carry_out(self.core.frames(frames, now))
 
     def _application_reads(self, now: float) -> bool:
-        return now - self._inbox_read < PATIENCE
+        return now - self.outlet.read_at < PATIENCE
 
     def _pace(self, mailbox: zmq.Socket[bytes], now: float) -> None:
         """Let the mailbox wait for an application that reads, but slower than its peers talk."""
-        if self._mailbox_waits:
-            if self.inbox.roomy or not self._application_reads(now):
-                self._mailbox_waits = False
-                self._poller.register(mailbox, zmq.POLLIN)
-        elif self.inbox.crowded and self._application_reads(now):
-            self._mailbox_waits = True
-            self._poller.unregister(mailbox)
+        if self._paused_since:
+            self._deaf += now - self._paused_since
+            self._paused_since = now
+            if self._deaf > self.core.timing.reap / 2:
+                self.core.excuse(self._deaf, now)  # who waits to be read is not silent
+                self._deaf = 0.0
+            if self.outlet.inbox.roomy or not self._application_reads(now):
+                self._paused_since = 0.0
+                self._watch(mailbox, zmq.POLLIN)
+        elif self.outlet.inbox.crowded and self._application_reads(now):
+            self._paused_since = now
+            self._watch(mailbox, 0)
+
+    def _flush(self) -> None:
+        """Have the peers confirm that they have the last messages, as long as that goes forward."""
+        self._take_calls()
+        self._carry_out(self.core.flush())
+        now = self._now()
+        longest, left = now + FLUSH_LONGEST, -1
+        while now < longest and (self._slow or not self.core.flushed):
+            before, left = left, sum(link.bytes for link in self._slow) + self.core.unflushed
+            if left != before:
+                self._deadline = now + FLUSH_TIMEOUT
+            if now >= self._deadline:
+                break
+            self._turn()
+            now = self._now()
+
+    def _end(self) -> None:
+        """Say goodbye, by a beacon to the peers and by STOP to the application, and give the sockets back."""
+        with contextlib.suppress(Exception):
+            for effect in self.core.depart():  # no EXIT: the application is told that all is over
+                if isinstance(effect, Beacon):
+                    self._broadcast(effect.data)
+        left = sum(link.close(lingers=True) for link in self._links.values())
+        if left:
+            self.core.counters["peer-queue"] += left
+        self._links.clear()
+        with self._lock:
+            self.running = False
+        self._presence.close()
+        self._calls.close()
+        if self._given is None:
+            self._context.term()
+        with contextlib.suppress(zmq.ZMQError):
+            self.outlet.deliver([b"STOP", self.core.uuid.bytes, self.core.name.encode()], False, self._now())
+        self.ended = True
+        with contextlib.suppress(zmq.ZMQError):
+            self.outlet.flush(self._now())
+        self.outlet.release()
+
+    # --- effects ------------------------------------------------------------------------------------------------------
 
     def _carry_out(self, effects: list[Effect]) -> None:
         todo = deque(effects)
@@ -341,180 +375,96 @@ class Engine:
                 case Connect():
                     todo.extend(self._connect(effect))
                 case Disconnect():
-                    link = self._links.pop(effect.peer, None)
-                    if link is not None:
-                        self._slow.discard(link)
-                        link.close(self._poller)
+                    self._disconnect(effect)
                 case Report():
                     level = logging.DEBUG if effect.cause in QUIET else logging.WARNING
-                    logger.log(level, "node %s discards %s (told once, then counted)", self.core.name, effect.text)
+                    log(level, "node %s discards %s (told once, then counted)", self.core.name, effect.text)
 
     def _send(self, effect: Send) -> list[Effect]:
         link = self._links.get(effect.peer)
         if link is None:
             return []
-        if not link.send(effect.frames, self._poller):
+        if not link.send(effect.frames):
             return self.core.send_failed(effect, self._now())
-        if link.waits:
+        if link.bytes:
             self._slow.add(link)
+            self._watch(link.socket, zmq.POLLOUT)
         if self.verbose:
-            logger.info("node %s: sent %s", self.core.name, [frame[:64] for frame in effect.frames])
+            log(logging.INFO, "node %s: sent %s", self.core.name, [frame[:64] for frame in effect.frames])
         return []
 
     def _connect(self, effect: Connect) -> list[Effect]:
         try:
-            self._check_room()
+            descriptors.check_room(self._calls.fileno())
             self._links[effect.peer] = Link(self._context, self.core.uuid, effect.endpoint)
-        except OSError as error:  # zmq.ZMQError is not one: see below
-            return self._connect_failed(effect, error.errno or 0, str(error))
-        except zmq.ZMQError as error:
-            if error.errno in _GONE:
+        except (OSError, zmq.ZMQError) as error:
+            if isinstance(error, zmq.ZMQError) and error.errno in _GONE:
                 raise
-            return self._connect_failed(effect, error.errno or 0, str(error))
+            exhausted = error.errno in _EXHAUSTED
+            return self.core.connect_failed(effect.peer, self._now(), str(error), exhausted=exhausted)
         return []
 
-    def _connect_failed(self, effect: Connect, number: int, reason: str) -> list[Effect]:
-        return self.core.connect_failed(effect.peer, self._now(), reason, exhausted=number in _EXHAUSTED)
-
-    def _check_room(self) -> None:
-        """Leave the application a few descriptors: this raises OSError (EMFILE) while there are still 16."""
-        spare: list[int] = []
-        try:
-            spare.extend(os.dup(self._ears.fileno()) for _ in range(16))
-        finally:
-            for descriptor in spare:
-                os.close(descriptor)
+    def _disconnect(self, effect: Disconnect) -> None:
+        link = self._links.pop(effect.peer, None)
+        if link is not None:
+            self._slow.discard(link)
+            self._watch(link.socket, 0)
+            link.close()
 
     def _tell_application(self, effect: Event) -> None:
         if self.verbose:
-            logger.info("node %s: %s", self.core.name, [frame[:64] for frame in effect.frames])
-        hidden = False
-        for observer in list(self.observers):
-            try:
-                hidden = observer(list(effect.frames)) or hidden
-            except Exception as error:
-                if self._first(f"observer-{type(error).__name__}"):
-                    logger.exception("node %s: an observer failed", self.core.name)
-        if hidden:
-            return
-        if not self.inbox.push(effect.frames, effect.droppable):
-            self._log_once("inbox", "node %s drops messages: the application reads too slowly", self.core.name)
-        self._flush_inbox()
-
-    def _flush_inbox(self) -> None:
-        try:
-            while self.inbox:
-                self._outbox.send_multipart(self.inbox.peek(), zmq.DONTWAIT)
-                self.inbox.pop()
-                self._inbox_read = self._now()
-        except zmq.Again:
-            if not self._inbox_waits:
-                self._inbox_waits = True
-                self._poller.register(self._outbox, zmq.POLLOUT)
-        else:
-            if self._inbox_waits:
-                self._inbox_waits = False
-                self._poller.unregister(self._outbox)
-
-    # --- the network --------------------------------------------------------------------------------------------------
+            log(logging.INFO, "node %s: %s", self.core.name, [frame[:64] for frame in effect.frames])
+        self.outlet.deliver(effect.frames, effect.droppable, self._now())
+        if self.outlet.inbox:
+            self._watch(self.outlet.source, zmq.POLLOUT)
 
     def _broadcast(self, data: bytes) -> None:
         try:
-            self._udp.send(data)
+            self._presence.udp.send(data)
         except BlockingIOError:
             pass
         except OSError as error:
-            self._log_once(
-                f"send-{error.errno}", "node %s: no beacon sent: %s; it goes on trying", self.core.name, error
-            )
-            self._follow_due = min(self._follow_due, self._now() + self.core.timing.beacon)
+            self._once.warn(f"send-{error.errno}", "sends no beacon: %s; it goes on trying", error)
+            self._look_due = min(self._look_due, self._now() + self.core.timing.beacon)
         else:
-            self._reported.difference_update([cause for cause in self._reported if cause.startswith("send-")])
+            self._once.again("send-")
 
-    def _follow(self, now: float) -> None:
+    # --- the network --------------------------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
         """Find the interface, or follow it when its address has changed."""
-        self._follow_due = now + FOLLOW_INTERVAL
-        found = interfaces.find_all()
-        default = interfaces.default_address() if self.wanted is None else None
-        if self.interface is None:
-            chosen = interfaces.choose(found, self.wanted, default)
-        else:
-            chosen = interfaces.follow(self.interface, found, self.wanted, default)
-        if chosen is None:
-            there = ", ".join(interfaces.names()) or "none"
-            self._log_once("interface", "%s", self._missing(there))
-        elif chosen != self.interface:
-            self._use(chosen, now)
-
-    def _missing(self, there: str) -> str:
-        wish = f"interface {self.wanted} is not up" if self.wanted else "no interface is up"
-        return f"node {self.core.name} waits: {wish} (there are: {there})"
-
-    def _use(self, chosen: Interface, now: float) -> None:
-        mailbox = self._context.socket(zmq.ROUTER)
+        self._look_due = now + LOOK_INTERVAL
         try:
-            mailbox.setsockopt(zmq.LINGER, 0)
-            mailbox.setsockopt(zmq.ROUTER_HANDOVER, 1)
-            mailbox.setsockopt(zmq.MAXMSGSIZE, limits.ZRE_MAX_FRAME_BYTES)
-            mailbox.bind(f"tcp://{chosen.address}:*")
-        except zmq.ZMQError as error:
-            mailbox.close()
-            if error.errno in _GONE:
-                raise
-            self._log_once(f"bind-{error.errno}", "node %s can't bind %s: %s", self.core.name, chosen.address, error)
+            chosen = self._presence.look()
+        except OSError as error:
+            self._once.warn("descriptors", "can't look at the interfaces: %s; it goes on trying", error.strerror)
+            self._drop_dead_connections(now)
             return
-        before, self._mailbox = self._mailbox, mailbox
-        moved, self.interface = self.interface is not None, chosen
-        endpoint = mailbox.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
-        self._udp.use(chosen)
-        self._poller.register(mailbox, zmq.POLLIN)
-        self._announce(chosen, moved)
-        self._carry_out(self.core.move(endpoint, now) if moved else self.core.start(endpoint, now))
-        if before is not None:
-            if not self._mailbox_waits:
-                self._poller.unregister(before)
-            before.close()
-        self._mailbox_waits = False
+        mailbox = self._presence.open_mailbox(chosen) if chosen is not None else None
+        if chosen is None or mailbox is None:
+            return
+        self._carry_out(self.core.depart())  # while the old network is still there to hear it
+        self._stop_reading()
+        endpoint = self._presence.settle(chosen, mailbox)
+        self._watch(mailbox, zmq.POLLIN)
+        self._carry_out(self.core.start(endpoint, now))
 
-    def _announce(self, chosen: Interface, moved: bool) -> None:
-        verb = "moves to" if moved else "uses"
-        how = "as asked" if self.wanted else "choose another with set_interface() or -i"
-        level = logging.WARNING if chosen.is_loopback and self.wanted is None else logging.INFO
-        only = ": only nodes of this host will find it" if chosen.is_loopback else ""
-        logger.log(
-            level, "node %s %s interface %s (%s), %s%s", self.core.name, verb, chosen.name, chosen.address, how, only
-        )
+    def _stop_reading(self) -> None:
+        if self._presence.mailbox is not None:
+            self._watch(self._presence.mailbox, 0)
+        self._paused_since = 0.0
 
-    # --- reports and the end ------------------------------------------------------------------------------------------
+    def _drop_dead_connections(self, now: float) -> None:
+        """Close the mailbox if it holds many connections that no peer accounts for; `_look` makes a new one."""
+        dead = self._presence.dead_connections(self.core.endpoint, len(self._links), now)
+        if dead:
+            self._once.warn("renew", "drops %d dead connections and meets its peers anew", dead)
+            self._stop_reading()
+            self._presence.close_mailbox()
+            self._look_due = now + 0.1
 
-    def _first(self, cause: str) -> bool:
-        if cause in self._reported:
-            return False
-        self._reported.add(cause)
-        return True
 
-    def _log_once(self, cause: str, text: str, *args: object) -> None:
-        if self._first(cause):
-            logger.warning(text, *args)
-
-    def _close(self) -> None:
-        with contextlib.suppress(zmq.ZMQError):
-            self._farewell()
-        with self._lock:
-            self._running = False
-        for link in self._links.values():
-            link.close(None)
-        self._links.clear()
-        self._udp.close()
-        self._ears.close()
-        self._bell.close()
-        if self._mailbox is not None:
-            self._mailbox.close()
-        self._outbox.close()
-
-    def _farewell(self) -> None:
-        for link in self._links.values():
-            link.linger()
-        for effect in self.core.stop():
-            if not isinstance(effect, Disconnect):
-                self._carry_out([effect])
+def _make_context() -> zmq.Context[zmq.Socket[bytes]]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, min(2 * limits.ZRE_MAX_PEERS, context.get(zmq.SOCKET_LIMIT)))
+    return context

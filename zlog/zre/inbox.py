@@ -56,8 +56,8 @@ class Inbox:
 
     @property
     def roomy(self) -> bool:
-        """Whether less than a quarter of the room is used."""
-        return 4 * len(self._queue) < self._max_events and 4 * self._bytes < self._max_bytes
+        """Whether a little less than half of the room is used."""
+        return 64 * len(self._queue) <= 31 * self._max_events and 64 * self._bytes <= 31 * self._max_bytes
 
     def push(self, event: Frames, droppable: bool) -> bool:
         """Append an event; return False if it was dropped."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 from uuid import UUID
 
 import zmq
 
 from zlog import limits
 
-_HIGH_WATER_MARK = 200  # messages in libzmq, which counts no octets: what waits beyond is counted here
-_LINGER_MS = 250
-_RECONNECT_MAX_MS = 2_000
+_HIGH_WATER_MARK: Final = 16
+"""Messages in libzmq, which counts no octets: the others wait here, where they are counted."""
+
+_LINGER_MS: Final = 250
+_RECONNECT_MAX_MS: Final = 2_000
 
 
 class Link:
@@ -22,14 +25,17 @@ class Link:
         own: this node's UUID; with a leading 1 it is the identity that the peer sees (RFC 36).
         endpoint: the peer's mailbox.
 
+    Attributes:
+        bytes: octets that wait for the peer, 0 when nothing does.
+
     Raises:
         zmq.ZMQError: no socket could be made, or the endpoint is unusable.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], own: UUID, endpoint: str) -> None:
         self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        self.bytes = 0
         self._waiting: deque[list[bytes]] = deque()
-        self._bytes = 0
         try:
             self.socket.setsockopt(zmq.LINGER, 0)
             self.socket.setsockopt(zmq.IDENTITY, b"\x01" + own.bytes)
@@ -42,45 +48,40 @@ class Link:
             self.socket.close()
             raise
 
-    @property
-    def waits(self) -> bool:
-        """Whether messages wait for the peer."""
-        return bool(self._waiting)
-
-    def send(self, frames: list[bytes], poller: zmq.Poller) -> bool:
+    def send(self, frames: list[bytes]) -> bool:
         """Send, or keep for later; return False when too much waits already."""
         if not self._waiting:
             try:
                 self.socket.send_multipart(frames, zmq.DONTWAIT)
             except zmq.Again:
-                poller.register(self.socket, zmq.POLLOUT)
+                pass
             else:
                 return True
         size = sum(map(len, frames))
-        if self._waiting and self._bytes + size > limits.ZRE_PEER_QUEUE_BYTES:
+        if self._waiting and self.bytes + size > limits.ZRE_PEER_QUEUE_BYTES:
             return False
         self._waiting.append(frames)
-        self._bytes += size
+        self.bytes += size
         return True
 
-    def flush(self, poller: zmq.Poller) -> bool:
+    def flush(self) -> bool:
         """Send what waits, as far as the peer takes it; return whether all of it went."""
         while self._waiting:
             try:
                 self.socket.send_multipart(self._waiting[0], zmq.DONTWAIT)
             except zmq.Again:
                 return False
-            self._bytes -= sum(map(len, self._waiting.popleft()))
-        poller.unregister(self.socket)
+            self.bytes -= sum(map(len, self._waiting.popleft()))
         return True
 
-    def linger(self) -> None:
-        """Before the node ends: let what was sent still leave, for a moment."""
-        self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
+    def close(self, lingers: bool = False) -> int:
+        """Close the socket and return how many messages were still waiting.
 
-    def close(self, poller: zmq.Poller | None) -> None:
-        """Close the socket and drop what waits."""
-        if self._waiting and poller is not None:
-            poller.unregister(self.socket)
+        Args:
+            lingers: what libzmq has already taken may still leave, for a moment.
+        """
+        self.socket.close(linger=_LINGER_MS if lingers else 0)
+        self.bytes = 0
+        left = len(self._waiting)
         self._waiting.clear()
-        self.socket.close()
+        return left

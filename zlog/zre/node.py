@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import logging
 import os
 import threading
 import time
 import weakref
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Self
 from uuid import UUID, uuid4
 
 import pyre
 import zmq
 
-from zlog import limits
+from zlog.errors import NodeStoppedError
+from zlog.zre import checks, report
 from zlog.zre.core import Core, Timing
 from zlog.zre.engine import Engine
-
-logger = logging.getLogger("zlog.zre")
-
-STRING_MAX: Final = 255
-"""Octets of a name, a group or a header's name: ZRE counts them in one octet."""
+from zlog.zre.events import PyreEvent
+from zlog.zre.outlet import Outlet
 
 EXIT_TIMEOUT_S: Final = 2.0
 """How long the interpreter's exit waits for all nodes that were never stopped."""
 
-_INBOX_HIGH_WATER_MARK = 500
-_MAX_SOCKETS = 2 * limits.ZRE_MAX_PEERS
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -40,10 +34,13 @@ class Pyre(pyre.Pyre):
 
     Args:
         name: public name, at most 255 octets; by default the first six digits of the UUID.
-        ctx: ZeroMQ context to make the sockets in; by default one of its own.
+        ctx: ZeroMQ context to make the sockets of the network in; by default one of its own.
         interface: network interface by name or address, such as ``"eth0"`` or ``"lo"``; by default the default
             route's.
         port: UDP port of the beacons.
+
+    Attributes:
+        inbox: the socket that `recv` reads, for polling.
 
     Raises:
         ValueError: a name over 255 octets, here and wherever one is set.
@@ -55,23 +52,22 @@ class Pyre(pyre.Pyre):
     def __init__(
         self,
         name: str | None = None,
-        ctx: zmq.Context[zmq.Socket[bytes]] | None = None,
+        ctx: zmq.Context[Any] | None = None,
         *,
         interface: str | None = None,
         port: int = 5670,
     ) -> None:
-        core = Core(uuid4(), None if not name else _short("name", name))
-        wanted = None if interface is None else _text("interface", interface)
-        checked = _port(port)
-        context = _make_context() if ctx is None else ctx
-        self._ctx = context
-        self.inbox, outbox = _make_pipe(context)
-        self._recv_lock = threading.Lock()
-        self._engine = Engine(core, context, outbox)
+        core = Core(uuid4(), None if not name else checks.short("name", name))
+        wanted = None if interface is None else checks.text("interface", interface)
+        checked = checks.port(port)
+        self._engine = Engine(core, ctx)
         self._engine.wanted = wanted
         self._engine.port = checked
-        own = context if ctx is None else None
-        self._finalizer = weakref.finalize(self, _dispose, self._engine, self.inbox, outbox, own)
+        self._outlet = self._engine.outlet
+        self.inbox = self._outlet.socket
+        self._recv_lock = threading.Lock()
+        self._over = False
+        self._finalizer = weakref.finalize(self, _dispose, self._engine, self._outlet)
         self._finalizer.atexit = False  # see _stop_all: with one bound for all nodes
         _engines.add(self._engine)
 
@@ -79,7 +75,7 @@ class Pyre(pyre.Pyre):
         core = self._engine.core
         return f"<{type(self).__module__}.{type(self).__name__} {core.name} {core.uuid}>"
 
-    def __enter__(self) -> Pyre:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -90,14 +86,19 @@ class Pyre(pyre.Pyre):
 
     def set_name(self, name: str) -> None:
         """Set the public name, at most 255 octets. Peers that know the node already keep the old one."""
-        checked = _short("name", name)
+        checked = checks.short("name", name)
         self._engine.tell(lambda core: setattr(core, "name", checked))
 
     def set_header(self, key: str, value: str) -> None:
-        """Set a header that peers get in ENTER; those that know the node already don't get it."""
-        header = _short("header name", key)
-        _text("header value", value)
-        self._engine.tell(lambda core: core.headers.__setitem__(header, value))
+        """Set a header that peers get in ENTER; those that know the node already don't get it.
+
+        Raises:
+            ValueError: the name is over 255 octets, or all headers and groups together are too much for one HELLO.
+        """
+        checks.short("header name", key)
+        checks.text("header value", value)
+        self._engine.ask(lambda core: checks.fits(core, headers={key: value}))
+        self._engine.tell(lambda core: core.headers.__setitem__(key, value))
 
     def set_verbose(self) -> None:
         """Log all traffic and events, at INFO, on the logger ``zlog.zre``."""
@@ -118,7 +119,7 @@ class Pyre(pyre.Pyre):
         Raises:
             ValueError: not a port from 1 to 65535.
         """
-        port = _port(port_nbr)
+        port = checks.port(port_nbr)
         self._only_before_start("set_port")
         self._engine.port = port
 
@@ -126,18 +127,16 @@ class Pyre(pyre.Pyre):
         """Set the interval of the beacons in milliseconds, 1000 by default.
 
         Raises:
-            ValueError: not a positive number.
+            ValueError: not a number of 10 or more.
         """
-        seconds = float(interval) / 1000
-        if not 0 < seconds < float("inf"):
-            raise ValueError(f"beacon interval {interval} ms is not possible; use a positive number")
+        seconds = checks.interval(interval)
         self._engine.tell(lambda core: setattr(core, "timing", core.timing._replace(beacon=seconds)))
 
     def set_interface(self, value: str) -> None:
         """Set the network interface by name or IPv4 address; ``"lo"`` finds the nodes of this host and sends nothing
         to any network. By default the one of the default route is used. Has no effect after `start`."""
         self._only_before_start("set_interface")
-        self._engine.wanted = _text("interface", value)
+        self._engine.wanted = checks.text("interface", value)
 
     def set_timing(self, timing: Timing) -> None:
         """Set all intervals (`zlog.zre.Timing`)."""
@@ -145,7 +144,8 @@ class Pyre(pyre.Pyre):
 
     def set_endpoint(self, format: str, *args: object) -> None:
         """Not supported, as in pyre: it would switch to gossip discovery. Logs a warning."""
-        logger.warning("node %s: set_endpoint() needs gossip discovery, which isn't supported", self._engine.core.name)
+        text = "node %s: set_endpoint() needs gossip discovery, which isn't supported"
+        report.logger.warning(text, self._engine.core.name)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -159,8 +159,17 @@ class Pyre(pyre.Pyre):
         self._engine.start()
 
     def stop(self) -> None:
-        """Tell the peers, and end. Harmless twice, and before `start`; events that wait can still be read."""
+        """Tell the peers, and end. Harmless twice, and before `start`.
+
+        It waits until the peers have the last messages: a round trip, 0.5 s when one of them doesn't answer, 5 s at
+        most. Events that wait can still be read; the last one is STOP.
+        """
         self._engine.stop()
+
+    def close(self) -> None:
+        """Stop, and give back what waits to be read too. Garbage collection does the same."""
+        self._engine.stop()
+        self._finalizer()
 
     # --- talking ------------------------------------------------------------------------------------------------------
 
@@ -168,9 +177,39 @@ class Pyre(pyre.Pyre):
         """Return the next event: type, UUID of the peer, its name, and what the type carries. Waits for it.
 
         ENTER carries headers as JSON and endpoint; JOIN and LEAVE a group; WHISPER frames; SHOUT a group and frames.
+        The last event of a node is STOP, with its own UUID and name.
+
+        Raises:
+            NodeStoppedError: the node has stopped, and all its events were read.
         """
         with self._recv_lock:
-            return self.inbox.recv_multipart()
+            if self._over or (self._engine.ended and not self._more()):
+                raise NodeStoppedError(f"node {self._engine.core.name} has stopped")
+            frames = self.inbox.recv_multipart()
+            self._over = frames[0] == b"STOP"
+            if self._engine.ended:
+                self._more()
+            return frames
+
+    def _more(self) -> bool:
+        """When the node's thread has ended: move events from the queue to the socket; return whether some wait."""
+        if self.inbox.closed:
+            return False
+        self._outlet.flush(time.monotonic())
+        return bool(self.inbox.poll(0))
+
+    def events(self) -> Iterator[PyreEvent]:
+        """Yield events until the node has stopped; the last one is STOP."""
+        while True:
+            try:
+                yield PyreEvent(self)
+            except NodeStoppedError:
+                return
+
+    def recent_events(self) -> Iterator[PyreEvent]:
+        """Yield the events that wait now."""
+        while self.inbox.poll(0):
+            yield PyreEvent(self)
 
     def socket(self) -> zmq.Socket[bytes]:
         """The socket that `recv` reads, for polling."""
@@ -181,32 +220,43 @@ class Pyre(pyre.Pyre):
         return self.inbox
 
     def join(self, group: str) -> None:
-        """Join a group."""
-        name = _short("group", group)
-        self._engine.tell(lambda core: core.join(name))
+        """Join a group.
+
+        Raises:
+            ValueError: its name is over 255 octets, or all groups and headers together are too much for one HELLO.
+        """
+        checks.short("group", group)
+        self._engine.ask(lambda core: checks.fits(core, group=group))
+        self._engine.tell(lambda core: core.join(group))
 
     def leave(self, group: str) -> None:
         """Leave a group."""
-        name = _short("group", group)
-        self._engine.tell(lambda core: core.leave(name))
+        checks.short("group", group)
+        self._engine.tell(lambda core: core.leave(group))
 
     def whisper(self, peer: UUID, msg_p: bytes | Sequence[bytes]) -> None:
-        """Send a message of one or more frames to a peer. Nothing happens if it has left."""
-        frames = _frames(msg_p)
-        self._engine.tell(lambda core: core.whisper(peer, frames))
+        """Send a message of one or more frames to a peer. Nothing happens if it has left.
+
+        Raises:
+            TypeError: the peer is no UUID, or a frame is no bytes.
+            ValueError: a frame is over 64 MiB.
+        """
+        uuid, frames = checks.peer(peer), checks.frames(msg_p)
+        self._engine.tell(lambda core: core.whisper(uuid, frames))
 
     def shout(self, group: str, msg_p: bytes | Sequence[bytes]) -> None:
-        """Send a message of one or more frames to the peers in a group."""
-        name, frames = _short("group", group), _frames(msg_p)
-        self._engine.tell(lambda core: core.shout(name, frames))
+        """Send a message of one or more frames to the peers in a group. Raises as `whisper` does."""
+        checks.short("group", group)
+        frames = checks.frames(msg_p)
+        self._engine.tell(lambda core: core.shout(group, frames))
 
     def whispers(self, peer: UUID, format: str, *args: object) -> None:
         """Send a text to a peer."""
-        self.whisper(peer, _format(format, args))
+        self.whisper(peer, checks.formatted(format, args))
 
     def shouts(self, group: str, format: str, *args: object) -> None:
         """Send a text to the peers in a group."""
-        self.shout(group, _format(format, args))
+        self.shout(group, checks.formatted(format, args))
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -219,7 +269,7 @@ class Pyre(pyre.Pyre):
         return self._engine.core.name
 
     def endpoint(self) -> str:
-        """This node's endpoint, ``tcp://address:port``; empty before `start` and while there is no network."""
+        """This node's endpoint, ``tcp://address:port``; empty while it isn't running and while there is no network."""
         return self._engine.core.endpoint
 
     def peers(self) -> list[UUID]:
@@ -256,18 +306,18 @@ class Pyre(pyre.Pyre):
 
     def counters(self) -> dict[str, int]:
         """What was discarded or dropped so far, by cause (`zlog.zre.CAUSES`, and ``inbox`` for dropped events)."""
-        inbox = self._engine.inbox
         counted = self._engine.ask(lambda core: dict(core.counters))
-        if inbox.dropped:
-            counted["inbox"] = inbox.dropped
+        if self._outlet.inbox.dropped:
+            counted["inbox"] = self._outlet.inbox.dropped
         return counted
 
     def interface(self) -> str:
-        """The name of the network interface in use; empty before `start` and while there is none."""
-        chosen = self._engine.interface
-        return chosen.name if chosen is not None else ""
+        """The name of the network interface in use; empty while it isn't running and while there is none."""
+        return self._engine.interface
 
-    def _of(self, uuid: UUID, attribute: str, default: Any) -> Any:
+    def _of(self, peer: UUID, attribute: str, default: Any) -> Any:
+        uuid = checks.peer(peer)
+
         def question(core: Core) -> Any:
             peer = core.peer(uuid)
             return default if peer is None else getattr(peer, attribute)
@@ -276,92 +326,26 @@ class Pyre(pyre.Pyre):
 
     def _only_before_start(self, what: str) -> None:
         if self._engine.running:
-            logger.warning("node %s: %s() has no effect after start()", self._engine.core.name, what)
+            report.logger.warning("node %s: %s() has no effect after start()", self._engine.core.name, what)
 
 
-# --- checks of what the application hands in --------------------------------------------------------------------------
+# --- the end of those that nobody stopped -----------------------------------------------------------------------------
 
 
-def _text(what: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{what} {value!r} can't be sent as UTF-8: {error.reason}") from None
-    return value
-
-
-def _short(what: str, value: str) -> str:
-    octets = len(_text(what, value).encode())
-    if octets > STRING_MAX:
-        raise ValueError(f"{what} has {octets} octets in UTF-8, ZRE allows {STRING_MAX}: {value[:40]!r}…")
-    return value
-
-
-def _port(value: int | str) -> int:
-    port = int(value)
-    if not 0 < port < 65_536:
-        raise ValueError(f"UDP port {value} is not possible; use 1 to 65535")
-    return port
-
-
-def _frames(message: bytes | Sequence[bytes]) -> list[bytes]:
-    frames = [message] if isinstance(message, bytes | bytearray | memoryview) else message
-    if isinstance(frames, str) or not all(isinstance(frame, bytes | bytearray | memoryview) for frame in frames):
-        raise TypeError("a message must be bytes or a list of bytes; for text use whispers() or shouts()")
-    return [bytes(frame) for frame in frames]
-
-
-def _format(text: str, args: tuple[object, ...]) -> bytes:
-    return (text % args if args else text).encode()
-
-
-# --- sockets, and the end of those that nobody stopped ----------------------------------------------------------------
-
-
-def _make_context() -> zmq.Context[zmq.Socket[bytes]]:
-    context = zmq.Context()
-    context.set(zmq.MAX_SOCKETS, min(_MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT)))
-    return context
-
-
-def _make_pipe(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
-    inbox, outbox = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
-    for end in (inbox, outbox):
-        end.setsockopt(zmq.LINGER, 0)
-        end.set_hwm(_INBOX_HIGH_WATER_MARK)
-    endpoint = f"inproc://zre-{uuid4().hex}"
-    inbox.bind(endpoint)
-    outbox.connect(endpoint)
-    return inbox, outbox
-
-
-def _dispose(
-    engine: Engine,
-    inbox: zmq.Socket[bytes],
-    outbox: zmq.Socket[bytes],
-    context: zmq.Context[zmq.Socket[bytes]] | None,
-) -> None:
-    """The node was collected: end its thread and give its sockets back."""
-    if engine.is_current_thread:  # the collector ran there: it can't wait for itself
-        threading.Thread(target=_dispose, args=(engine, inbox, outbox, context), daemon=True).start()
-        return
-    engine.stop()
-    with contextlib.suppress(zmq.ZMQError):
-        inbox.close(linger=0)
-        outbox.close(linger=0)
-        if context is not None:
-            context.term()
+def _dispose(engine: Engine, outlet: Outlet) -> None:
+    """The node was collected, or closed. This may run in any thread and must not wait."""
+    engine.signal()
+    outlet.release()
 
 
 def _stop_all() -> None:
     deadline = time.monotonic() + EXIT_TIMEOUT_S
     engines = list(_engines)
     for engine in engines:
-        engine.stop(timeout_s=0)
+        engine.signal()
     for engine in engines:
         engine.stop(timeout_s=max(0.0, deadline - time.monotonic()))
+    report.flush(timeout_s=0.5)
 
 
 def _abandon_all() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -21,9 +22,8 @@ from typing import Any, Final
 import pyre
 import zmq
 
+from zlog.zre import report
 from zlog.zre.node import Pyre
-
-logger = logging.getLogger("zlog.zre")
 
 OnEvent = Callable[[Sequence[bytes]], None]
 Hide = Callable[[Sequence[bytes]], list[bytes] | None]
@@ -70,7 +70,7 @@ def observe(node: pyre.Pyre, on_event: OnEvent, hide: Hide | None = None) -> Obs
     """
     watch = _Watch(on_event, hide)
     if isinstance(node, Pyre):
-        observers = node._engine.observers
+        observers = node._engine.outlet.observers
         observers.append(watch.hides)
         return Observation(functools.partial(observers.remove, watch.hides))
     if isinstance(node, pyre.Pyre):
@@ -93,10 +93,10 @@ class _Watch:
         try:
             self._on_event(list(frames))
             return self._hide(list(frames)) if self._hide is not None else None
-        except Exception:
+        except (Exception, SystemExit):  # noqa: BLE001 - it must end neither the node's thread nor the application's recv()
             if not self._failed:
                 self._failed = True
-                logger.exception("an observer of a node failed (told once)")
+                report.log(logging.ERROR, "an observer of a node failed (told once)", exc_info=sys.exception())
             return None
 
     def hides(self, frames: list[bytes]) -> bool:

@@ -92,8 +92,7 @@ def make_node(no_leaks: None, zre_port: int) -> Iterator[Callable[..., Pyre]]:
 
     yield make
     for node in nodes:
-        node.stop()
-        node._finalizer()
+        node.close()
     nodes.clear()
 
 

@@ -1,8 +1,8 @@
 """One hostile sender of test_storm.py: `storm_sender.py KIND SEED SECONDS RATE TARGETS`, all on the loopback.
 
-KIND is "beacons", "frames" or "octets"; RATE the most it does in a second; TARGETS JSON: the UDP port of the beacons, and
-name, uuid and endpoint of the victim and of an honest node. What it sends follows from the seed, up to the timing. At the
-end it prints how much of what it sent.
+KIND is "beacons", "frames" or "octets". RATE is the most it does in a second. TARGETS is JSON: the UDP port of the
+beacons, and name, uuid and endpoint of the victim and of an honest node. What it sends follows from the seed, up to the
+timing. At the end it prints how much of what it sent.
 """
 
 from __future__ import annotations
@@ -152,8 +152,10 @@ class Frames(Sender):
         chance = self.chance
         dealer = self._dealer()
         sock, sequence, identity = dealer
-        kind = chance.choice(["hello", "hello", "hostile hello", "message", "message", "message", "gap", "mutated", "octets",
-                              "short", "counts", "huge", "frames"])  # fmt: skip
+        kind = chance.choice([
+            "hello", "hello", "hostile hello", "message", "message", "message", "gap", "mutated", "octets", "short",
+            "counts", "huge", "frames",
+        ])  # fmt: skip
         sequence = (sequence + 1) % 65_536
         group = chance.choice(["", "G", "ä" * 127, "\0", "x" * 255])
         match kind:

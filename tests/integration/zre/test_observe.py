@@ -8,7 +8,7 @@ import threading
 import pyre
 import pytest
 
-from zlog.zre import Pyre, PyreEvent, observe
+from zlog.zre import Pyre, PyreEvent, observe, report
 
 SECRET = b"\xaa\xa2\x04"
 
@@ -34,7 +34,8 @@ def test_our_node_is_observed_without_being_read(seen, wait_until):
     other.node.whispers(node.node.uuid(), "unseen")
     assert node.next("WHISPER").msg == [b"hi"]
     assert node.next("WHISPER").msg == [b"unseen"]
-    assert kinds(events) == [b"ENTER", b"WHISPER"]
+    assert kinds(events)[-1:] == [b"WHISPER"]
+    assert kinds(events).count(b"WHISPER") == 1
 
 
 def test_our_node_hides_what_is_not_for_the_application(seen):
@@ -45,8 +46,8 @@ def test_our_node_hides_what_is_not_for_the_application(seen):
         other.node.whisper(node.node.uuid(), SECRET)
         other.node.whispers(node.node.uuid(), "shown")
         assert node.next("WHISPER").msg == [b"shown"]
-    assert kinds(events) == [b"ENTER", b"WHISPER", b"WHISPER"]
-    assert len(node.events) == 2
+    assert kinds(events)[-2:] == [b"WHISPER", b"WHISPER"]
+    assert [event.type for event in node.events] == ["ENTER", "WHISPER"]
 
 
 def test_an_observer_may_use_the_node(seen, wait_until):
@@ -75,6 +76,7 @@ def test_an_observer_that_fails_hurts_nobody(seen, caplog):
         other.node.whispers(node.node.uuid(), "1")
         other.node.whispers(node.node.uuid(), "2")
         assert [node.next("WHISPER").msg for _ in range(2)] == [[b"1"], [b"2"]]
+    assert report.flush()
     assert len([r for r in caplog.records if "observer" in r.message]) == 1
 
 
@@ -112,8 +114,7 @@ def published(hosts):
         host.add_default_route()
     nodes = [hosts[0].call(make_published), hosts[1].call(make_ours)]
     yield nodes
-    nodes[1].stop()
-    nodes[1]._finalizer()
+    nodes[1].close()
     context = nodes[0]._ctx
     nodes[0].stop()
     nodes[0].inbox.close()

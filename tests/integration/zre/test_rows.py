@@ -14,12 +14,16 @@ import uuid
 import pyre
 import pytest
 import zmq
+import zmq.asyncio
 
 from zlog import limits
+from zlog.errors import NodeStoppedError
 from zlog.wire import zre_msg
-from zlog.zre import Pyre, PyreEvent
+from zlog.zre import Pyre, PyreEvent, report
 from zlog.zre.beacon import Beacon
 from zlog.zre.inbox import Inbox
+
+from .conftest import Seen
 
 MALFORMED = [
     b"",
@@ -109,6 +113,7 @@ def test_row_unexpected_status_is_logged_once(seen, forge, caplog):
         peer.say(zre_msg.Join(group=f"G{status}", status=status))
     for group in ("G9", "G3", "G200"):
         assert node.next("JOIN").group == group
+    assert report.flush()
     assert [record.levelname for record in caplog.records if "status" in record.message] == ["WARNING"]
 
 
@@ -193,7 +198,7 @@ def test_row_pyres_wrap_at_65535(seen, forge):
 
 def test_row_an_application_that_does_not_read(seen, wait_until):
     idle, talker = seen("idle", start=False), seen("talker")
-    idle.node._engine.inbox = Inbox(max_events=1_000)
+    idle.node._outlet.inbox = Inbox(max_events=1_000)
     idle.node.start()
     peer = talker.next("ENTER").peer_uuid
     for number in range(10_000):
@@ -231,15 +236,15 @@ print("end", flush=True)
         "del node",
         "node.stop(); node.stop()",
         "import gc; node.self = node; del node; gc.collect()",
-        "node._ctx.destroy(linger=0)",
-        "node._ctx.destroy(linger=0); node.stop(); node.stop()",
+        "node.socket().close()",
+        "import zmq; c = zmq.Context(); n = Pyre(ctx=c, interface='lo', port={port}); n.start(); c.destroy(); n.stop()",
         "import threading; threading.Thread(target=node.recv, daemon=True).start()",
         "others = [Pyre(interface='lo', port={port}) for _ in range(20)]; [other.start() for other in others]",
         "import os\nif os.fork() == 0:\n    node.stop(); node.join('x'); node.peers(); sys.exit(0)\nos.wait()",
         "import multiprocessing as m\nm.set_start_method('fork'); p = m.Process(target=print); p.start(); p.join()",
         "sys.exit(0)",
     ],
-    ids=["nothing", "del", "stop twice", "cycle", "destroy", "destroy and stop", "reader", "20 nodes", "fork",
+    ids=["nothing", "del", "stop twice", "cycle", "inbox closed", "context destroyed", "reader", "20 nodes", "fork",
          "multiprocessing", "sys.exit"],
 )  # fmt: skip
 def test_row_a_program_ends_whatever_it_forgets(zre_port, more):
@@ -272,7 +277,7 @@ def test_row_numbers_as_numbers_or_text(make_node, zre_port, caplog):
     node.set_port(str(zre_port + 1))
     node.set_interval("250")
     node.set_interval(250)
-    for call, value in ((node.set_port, 0), (node.set_port, 65_536), (node.set_interval, 0), (node.set_interval, "-1")):
+    for call, value in ((node.set_port, 0), (node.set_port, 65_536), (node.set_interval, 9), (node.set_interval, "-1")):
         with pytest.raises(ValueError, match="not possible"):
             call(value)
     with pytest.raises(ValueError, match="invalid literal"):
@@ -292,15 +297,28 @@ def test_row_numbers_as_numbers_or_text(make_node, zre_port, caplog):
     assert "no effect after start" in caplog.text
 
 
-def test_row_the_given_context_is_used(no_leaks, zre_port):
-    with zmq.Context() as context:
-        node = Pyre("node", ctx=context, interface="lo", port=zre_port)
-        assert node._ctx is context
-        assert node.inbox.context is context
-        node.start()
-        assert node._engine._mailbox.context is context
-        node.stop()
-        node._finalizer()
+@pytest.mark.parametrize("kind", [zmq.Context, zmq.asyncio.Context])
+def test_row_the_given_context_is_used(seen, zre_port, kind):
+    context = kind()
+    node = Seen(Pyre("node", ctx=context, interface="lo", port=zre_port))
+    node.node.start()
+    other = seen("other")
+    node.next("ENTER", "other")
+    other.next("ENTER", "node")
+    assert node.node._engine._context.underlying == context.underlying
+    node.node.stop()
+    context.term()  # nothing of the node is left in it
+    assert node.next("STOP")
+    node.node.close()
+
+
+def test_row_a_context_that_is_terminated_ends_the_node(zre_port, no_leaks):
+    context = zmq.Context()
+    node = Pyre("node", ctx=context, interface="lo", port=zre_port)
+    node.start()
+    context.term()
+    assert node.recv()[0] == b"STOP"
+    node.close()
 
 
 def test_row_only_the_loopback(seen):
@@ -328,6 +346,7 @@ def test_row_verbose_logs_the_traffic(seen, caplog):
     other = seen("other")
     other.next("ENTER")
     node.next("ENTER")
+    assert report.flush()
     text = caplog.text
     assert "received" in text
     assert "sent" in text
@@ -425,6 +444,9 @@ def test_a_slow_peer_is_queued_for_and_no_other_notices(seen, forge, monkeypatch
 
 def test_type_errors_say_what_to_do(make_node):
     node = make_node(start=False)
+    for call in (node.peer_address, node.peer_headers, node.get_peer_name, lambda peer: node.whisper(peer, b"")):
+        with pytest.raises(TypeError, match=r"uuid\.UUID, not by str"):
+            call(str(node.uuid()))
     with pytest.raises(TypeError, match="whispers"):
         node.whisper(node.uuid(), "text")
     with pytest.raises(TypeError, match="shouts"):
@@ -435,20 +457,32 @@ def test_the_port_of_another_program(no_leaks, zre_port):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("", zre_port))
         node = Pyre("node", interface="lo", port=zre_port)
-        with pytest.raises(OSError, match=f"UDP port {zre_port}"):
-            node.start()
-        node._finalizer()
+        for _ in range(2):
+            with pytest.raises(OSError, match=f"UDP port {zre_port}"):
+                node.start()
+        assert node.peers() == []
+    node.start()
+    assert node.endpoint()
+    node.close()
 
 
 def test_events_iterate(seen):
     one, two = seen("one"), seen("two")
     two.next("ENTER")
-    assert next(one.node.events()).type == "ENTER"
+    assert isinstance(two.events[0], PyreEvent)
+    events = one.node.events()
+    assert next(events).type == "ENTER"
     assert list(one.node.recent_events()) == []
-    assert isinstance(next(iter(two.events)), PyreEvent)
+    one.node.stop()
+    assert [event.type for event in events] == ["STOP"]
+    with pytest.raises(NodeStoppedError, match="node one has stopped"):
+        one.node.recv()
 
 
 def test_as_context_manager(zre_port, no_leaks):
     with Pyre("node", interface="lo", port=zre_port) as node:
         assert node.endpoint()
-    node._finalizer()
+        assert node.interface() == "lo"
+    assert node.endpoint() == node.interface() == ""
+    node.close()
+    node.close()

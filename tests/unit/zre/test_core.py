@@ -8,7 +8,8 @@ from support.zre import Driven, Octets, headers_of
 from zlog import limits
 from zlog.wire import zre_msg
 from zlog.zre.beacon import Beacon as BeaconOctets
-from zlog.zre.core import CAUSES, Core, Send, Timing, host_of
+from zlog.zre.core import CAUSES, Core, Timing, host_of
+from zlog.zre.effects import Send
 
 
 @pytest.fixture
@@ -116,8 +117,8 @@ def test_silence_leads_to_ping_and_then_to_exit(node, known):
     assert node.kinds() == ["EXIT"]
 
 
-def test_beacons_keep_a_peer(node, known):
-    for _ in range(60):
+def test_beacons_keep_a_peer_for_a_minute(node, known):
+    for _ in range(55):
         node.after(1)
         known.beacon()
     assert node.events == []
@@ -133,7 +134,7 @@ def test_a_peer_without_hello_expires_unseen(node, peer):
     node.after(8)
     assert node.links == {}
     assert node.events == []
-    assert node.core.pending == 0
+    assert node.core.table.pending == 0
 
 
 def test_a_sleep_of_our_own_process_expires_nobody(node, known):
@@ -146,29 +147,89 @@ def test_a_sleep_of_our_own_process_expires_nobody(node, known):
     assert node.kinds() == ["EXIT"]
 
 
-def test_stop_says_goodbye(node, known):
-    node.take(node.core.stop())
+def test_departing_says_goodbye(node, known):
+    node.take(node.core.depart())
     assert node.beacons[-1] == BeaconOctets(node.core.uuid, 0).encode()
-    assert node.kinds() == ["STOP"]
+    assert node.kinds() == ["EXIT"]
     assert node.links == {}
+    assert node.core.due == float("inf")
 
 
 def test_a_hello_that_was_overtaken_by_goodbye_is_no_ghost(node, peer):
     peer.beacon().beacon(port=0).hello()
     assert node.events == []
-    peer.beacon().hello()
-    assert node.kinds() == ["ENTER"]
+    node.after(8)
+    assert node.events == []
+    assert node.links == {}
+
+
+def test_a_beacon_after_a_late_hello_is_a_sign_of_life(node, peer):
+    peer.beacon().beacon(port=0).hello(groups=["A"])
+    peer.beacon()
+    assert node.kinds() == ["ENTER", "JOIN"]
+
+
+def test_a_message_after_a_late_hello_is_a_sign_of_life(node, peer):
+    peer.beacon().beacon(port=0).hello()
+    assert node.sent[peer.uuid][-1].ID == zre_msg.Ping.ID
+    peer.say(zre_msg.PingOk()).say(zre_msg.Whisper(content=[b"x"]))
+    assert node.kinds() == ["ENTER", "WHISPER"]
 
 
 def test_flush_asks_those_that_were_sent_something(node, known):
-    known.say(zre_msg.PingOk())
-    assert node.take(node.core.flush()).core.flushed
-    node.take(node.core.whisper(known.uuid, [b"x"]))
     node.take(node.core.flush())
-    assert not node.core.flushed
-    assert node.sent[known.uuid][-1] == zre_msg.Ping(sequence=3)
+    assert node.core.unflushed == 1
+    assert node.sent[known.uuid][-1] == zre_msg.Ping(sequence=2)
     known.say(zre_msg.PingOk())
     assert node.core.flushed
+    assert node.take(node.core.flush()).core.flushed
+    node.take(node.core.whisper(known.uuid, [b"x"]))
+    assert not node.take(node.core.flush()).core.flushed
+    assert node.sent[known.uuid][-1] == zre_msg.Ping(sequence=4)
+    known.say(zre_msg.PingOk())
+    assert node.core.flushed
+
+
+def test_an_older_ping_ok_confirms_nothing(node, known):
+    node.after(7)
+    pings = [m.ID for m in node.sent[known.uuid]].count(zre_msg.Ping.ID)
+    node.take(node.core.whisper(known.uuid, [b"x"]))
+    node.take(node.core.flush())
+    for _ in range(pings):
+        known.say(zre_msg.PingOk())
+        assert not node.core.flushed
+    known.say(zre_msg.PingOk())
+    assert node.core.flushed
+
+
+def test_a_peer_of_beacons_only_is_asked_and_then_met_anew(node, known):
+    """Its connection to us may be dead, and nobody would ever know."""
+    for _ in range(80):
+        node.after(1)
+        known.beacon()
+    assert zre_msg.Ping.ID in [m.ID for m in node.sent[known.uuid]] or node.kinds() == ["EXIT"]
+    assert node.kinds() == ["EXIT"]
+    assert [m.ID for m in node.sent[known.uuid]] == [zre_msg.Hello.ID]
+
+
+def test_a_quiet_peer_that_answers_stays(node, known):
+    for _ in range(200):
+        node.after(1)
+        known.beacon()
+        if node.sent[known.uuid][-1].ID == zre_msg.Ping.ID:
+            known.say(zre_msg.PingOk())
+    assert node.events == []
+    assert len(node.sent[known.uuid]) < 10
+
+
+def test_who_was_not_listened_to_is_not_silent(node, known):
+    other = Octets(node, number=3, port=7003)
+    other.beacon()
+    node.now += 100
+    node.core.excuse(100, node.now)
+    node.after(1)
+    assert node.core.table.pending == 1
+    assert node.events == []
 
 
 def test_flush_waits_for_nobody_who_leaves(node, known):
@@ -227,11 +288,22 @@ def test_a_peer_with_two_addresses_does_not_flap(node, peer):
 
 
 def test_moving_to_another_address_meets_everybody_anew(node, known):
-    node.take(node.core.move("tcp://127.0.0.2:7100", node.now))
+    node.take(node.core.depart())
+    assert node.beacons[-1] == BeaconOctets(node.core.uuid, 0).encode()
+    node.take(node.core.start("tcp://127.0.0.2:7100", node.now))
     assert node.kinds() == ["EXIT"]
     assert node.beacons[-1] == BeaconOctets(node.core.uuid, 7100).encode()
     known.beacon()
     assert node.sent[known.uuid][0].endpoint == "tcp://127.0.0.2:7100"
+
+
+def test_a_pending_peer_moves_once_a_second_at_most(node, peer):
+    for port in range(100):
+        peer.beacon(port=8000 + port)
+    assert node.links == {peer.uuid: "tcp://127.0.0.1:8000"}
+    node.after(2)
+    peer.beacon(port=9000)
+    assert node.links == {peer.uuid: "tcp://127.0.0.1:9000"}
 
 
 # --- groups and messages ----------------------------------------------------------------------------------------------
@@ -446,7 +518,7 @@ def test_groups_and_headers_are_bounded(node, peer):
 def test_a_storm_of_forged_beacons_is_bounded_and_a_real_peer_still_enters(node):
     for number in range(10_000):
         Octets(node, number=1000 + number, port=1 + number).beacon()
-    assert node.core.pending == limits.ZRE_PROBATION_PENDING
+    assert node.core.table.pending == limits.ZRE_PROBATION_PENDING
     real = Octets(node, number=2)
     real.beacon()
     assert real.uuid not in node.links
@@ -461,7 +533,7 @@ def test_a_storm_of_repeated_forged_beacons_is_bounded(node):
     for _ in range(2):
         for number in range(limits.ZRE_MAX_CANDIDATES):
             Octets(node, number=1000 + number, port=1 + number).beacon()
-    assert node.core.pending == limits.ZRE_MAX_PENDING
+    assert node.core.table.pending == limits.ZRE_MAX_PENDING
     assert node.reports == ["pending-full"]
     node.after(7)
     Octets(node, number=2).beacon().hello()

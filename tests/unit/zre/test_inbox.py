@@ -131,3 +131,35 @@ def test_whatever_is_merged_adds_up_to_the_same(events, reads):
     got += drain(inbox)
     assert truth(got) == truth(events)
     assert list(sensible(got)) == got
+
+
+MESSAGES = st.builds(whisper, PEERS, st.integers(0, 20).map(bytes))
+
+
+@given(st.lists(st.one_of(EVENTS, MESSAGES), max_size=80), st.lists(st.integers(0, 3), max_size=80))
+def test_messages_are_delivered_in_order_or_counted(events, reads):
+    state = list(sensible(event for event in events if event[0] != b"WHISPER"))
+    events = [event for event in events if event[0] == b"WHISPER" or any(event is it for it in state)]
+    numbered = [
+        [*event[:3], b"%d|" % i + event[3]] if event[0] == b"WHISPER" else event for i, event in enumerate(events)
+    ]
+    inbox = Inbox(max_events=4, max_bytes=400)
+    got, refused = [], 0
+    reads = iter(reads)
+    for event in numbered:
+        refused += not inbox.push(event, droppable=event[0] == b"WHISPER")
+        assert len(inbox) <= 2 * max(4, inbox._merge_at)
+        assert inbox._bytes == sum(size for _, size, _ in inbox._queue)
+        for _ in range(next(reads, 0)):
+            if inbox:
+                got.append(inbox.peek())
+                inbox.pop()
+    got += drain(inbox)
+    messages = [event for event in got if event[0] == b"WHISPER"]
+    sent = [event for event in numbered if event[0] == b"WHISPER"]
+    assert [event for event in sent if event in messages] == messages
+    assert len(messages) + inbox.dropped == len(sent)
+    assert refused <= inbox.dropped
+    assert truth(got) == truth(numbered)
+    assert inbox.roomy
+    assert not inbox.crowded
