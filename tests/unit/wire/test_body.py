@@ -8,13 +8,14 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from backports import zstd
 
 from fuzz import fuzz_body
 from zlog.limits import MAX_BATCH_RECORDS, MAX_BODY_BYTES
 from zlog.record import Record, encode
 from zlog.wire import body, zre_log_msg
 from zlog.wire.runtime import DecodeError
+
+zstd = body.zstd  # the standard library's, or its backport
 
 SEED = 20_260_102
 HEAD = b"\x91\x98\x01\x02\x09\xa1l\xa1t\0\xc0"  # a body up to its one record's attributes
@@ -68,7 +69,7 @@ def test_what_zstd_makes_no_smaller_is_not_compressed():
 
 @pytest.mark.parametrize("encoded", [[], [b"\xc0"] * (MAX_BATCH_RECORDS + 1), [b"\0" * 65_536] * 17])
 def test_what_is_no_batch(encoded):
-    with pytest.raises(ValueError, match="not 1 to 1024|more than 1048576"):
+    with pytest.raises(ValueError, match=r"not 1 to 1024|more than 1048576"):
         body.pack(encoded)
 
 
@@ -212,7 +213,7 @@ def unsized():
         (FRAME + b"\0", "zstd"),
         (FRAME + FRAME, "zstd"),
         (b"\x50\x2a\x4d\x18\0\0\0\0" + FRAME, "zstd"),
-        (b"\x50\x2a\x4d\x18\0\0\0\0", "zstd"),
+        (b"\x50\x2a\x4d\x18\0\0\0\0", "truncated"),  # a frame to be skipped: empty
         (unsized(), "size"),
         (zstd.compress(bytes(MAX_BODY_BYTES + 1)), "size"),
         (b"\x28\xb5\x2f\xfd\xe0" + (2**63).to_bytes(8, "little") + b"\x01\0\0", "size"),

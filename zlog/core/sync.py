@@ -1,0 +1,136 @@
+"""The lists inside sync messages: items of a fixed size, one after the other, in a chunk. Pure.
+
+protocol/README.md, sections 3.7 (OFFER), 3.8 (WELCOME) and 3.13 (STATUS); COMMIT's intervals are `Intervals.encode`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from zlog import limits
+from zlog.severity import RANGES
+from zlog.wire.runtime import DecodeError
+
+_RUN: Final = struct.Struct(">16sQ12Q")
+_RESUME: Final = struct.Struct(">16sQBQ")
+_RANGE: Final = struct.Struct(">BQQQ")
+_UUID_SIZE: Final = 16
+
+
+class RunKey(NamedTuple):
+    """One life of a node.
+
+    Attributes:
+        node: its UUID.
+        epoch: opaque; compared for equality only.
+    """
+
+    node: UUID
+    epoch: int
+
+
+class Held(NamedTuple):
+    """What a node holds of one run: OFFER.
+
+    Attributes:
+        run: the run.
+        ranges: first and next sequence of each of the six ranges, lowest severity first; equal when there is nothing.
+    """
+
+    run: RunKey
+    ranges: tuple[tuple[int, int], ...]
+
+
+class Resume(NamedTuple):
+    """Where a range of a run goes on: WELCOME. ``next`` is the first sequence wanted."""
+
+    run: RunKey
+    severity: int
+    next: int
+
+
+class RangeStatus(NamedTuple):
+    """One range of a run: STATUS.
+
+    Attributes:
+        severity: the first one of the range.
+        next: the sequence that the next record will get.
+        dropped: records of it that were lost before the journal.
+        lag: records of it that wait to be sent on this link.
+    """
+
+    severity: int
+    next: int
+    dropped: int
+    lag: int
+
+
+def pack_held(runs: Iterable[Held]) -> bytes:
+    """OFFER.runs: 120 octets each."""
+    return b"".join(
+        _RUN.pack(held.run.node.bytes, held.run.epoch, *(number for pair in held.ranges for number in pair))
+        for held in runs
+    )
+
+
+def unpack_held(octets: bytes) -> list[Held]:
+    """The same, read. Raises DecodeError."""
+    _check(octets, _RUN.size, limits.MAX_RUNS, "OFFER")
+    held = []
+    for node, epoch, *numbers in _RUN.iter_unpack(octets):
+        pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+        if any(not 1 <= first <= following for first, following in pairs):
+            raise DecodeError("value", 0, "OFFER")
+        held.append(Held(RunKey(UUID(bytes=node), epoch), pairs))
+    return held
+
+
+def pack_resume(points: Iterable[Resume]) -> bytes:
+    """WELCOME.resume: 33 octets each."""
+    return b"".join(_RESUME.pack(point.run.node.bytes, point.run.epoch, point.severity, point.next) for point in points)
+
+
+def unpack_resume(octets: bytes) -> list[Resume]:
+    """The same, read. Raises DecodeError."""
+    _check(octets, _RESUME.size, limits.MAX_RUNS * len(RANGES), "WELCOME")
+    points = []
+    for node, epoch, severity, following in _RESUME.iter_unpack(octets):
+        if severity not in RANGES:
+            raise DecodeError("value", 0, "WELCOME")
+        points.append(Resume(RunKey(UUID(bytes=node), epoch), severity, following))
+    return points
+
+
+def pack_ranges(ranges: Iterable[RangeStatus]) -> bytes:
+    """STATUS.ranges: 25 octets each."""
+    return b"".join(_RANGE.pack(*status) for status in ranges)
+
+
+def unpack_ranges(octets: bytes) -> list[RangeStatus]:
+    """The same, read. Raises DecodeError."""
+    _check(octets, _RANGE.size, len(RANGES), "STATUS")
+    ranges = [RangeStatus(*numbers) for numbers in _RANGE.iter_unpack(octets)]
+    if any(status.severity not in RANGES for status in ranges):
+        raise DecodeError("value", 0, "STATUS")
+    return ranges
+
+
+def pack_path(path: Iterable[UUID]) -> bytes:
+    """OFFER.path: 16 octets each."""
+    return b"".join(uuid.bytes for uuid in path)
+
+
+def unpack_path(octets: bytes) -> list[UUID]:
+    """The same, read. Raises DecodeError."""
+    _check(octets, _UUID_SIZE, limits.MAX_PATH, "OFFER")
+    return [UUID(bytes=octets[at : at + _UUID_SIZE]) for at in range(0, len(octets), _UUID_SIZE)]
+
+
+def _check(octets: bytes, size: int, most: int, message: str) -> None:
+    if len(octets) % size:
+        raise DecodeError("truncated", len(octets), message)
+    if len(octets) > most * size:
+        raise DecodeError("value", most * size, message)
