@@ -1,0 +1,1 @@
+"""Collectors: peers that take records from nodes and keep them in stores."""

@@ -1,0 +1,204 @@
+"""What every store is: a set of records, the intervals it covers, and the losses it knows by name.
+
+A store keeps, per run and range, the intervals of sequences that are stored or gone. A record is taken only if its
+sequence is in none of them, and both change together or not at all. So late replay, duplicates and reordering are
+harmless, and at any time *stored + named as lost + not yet seen* is what the nodes logged (protocol 6.2 to 6.6).
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+from zlog.core.intervals import Intervals
+from zlog.errors import StoreError
+from zlog.record import Stored
+
+from .model import EVERYTHING, Filter, Key, Loss, Part
+from .options import Option, flag, parse_options
+
+__all__ = ["EVERYTHING", "Filter", "Held", "Key", "Loss", "Part", "Store", "open_store"]
+
+Held = Mapping[Key, Intervals]
+
+SCHEMES = {
+    "sqlite": ("SQLiteStore", "sqlite:PATH"),
+    "jsonl": ("JsonlStore", "jsonl:PATH"),
+    "file": ("TextStore", "file:PATH"),
+    "memory": ("MemoryStore", "memory:"),
+}
+MODULES = {"file": "text"}  # where it isn't called like its scheme
+
+
+class Store(ABC):
+    """Where a collector keeps records.
+
+    Used as `with open_store(url).open() as store:` or by `open()` and `close()`. One thread at a time writes; queries
+    may run in others at the same time, also in other processes if the store is durable (`open(read_only=True)`).
+
+    Every method that touches the medium raises `StoreError` if it can't; the store then is as before the call, and the
+    call may be repeated, for example when there is space again.
+    """
+
+    scheme: ClassVar[str]
+    durable: ClassVar[bool] = True
+    """What `write` returned from outlives the process and a power failure. Only then it may be committed."""
+
+    options: ClassVar[Mapping[str, Option]] = {}
+    """The options of its URL besides `optional`."""
+
+    def __init__(self, path: str, options: Mapping[str, Any] | None = None) -> None:
+        """Args: path and options of the URL. Touches nothing."""
+        given = dict(options or {})
+        self.path = path
+        self.optional: bool = given.pop("optional", False)
+        """Doesn't count in what a collector commits."""
+        self.settings = {name: given.pop(name, option.default) for name, option in self.options.items()}
+        if given:
+            raise TypeError(f"{type(self).__name__} has no option {', '.join(given)}")
+        self.read_only = False
+        self._lock = threading.RLock()
+        self._open = False
+        self._held: dict[Key, Intervals] = {}
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}:{self.path}"
+
+    def open(self, *, read_only: bool = False) -> Self:
+        """Opens it, makes it if it isn't there, repairs what a crash left. Does nothing if it is open.
+
+        Args:
+            read_only: for `query`, `held` and `losses` only, beside a process that writes; makes and repairs nothing.
+        """
+        with self._lock:
+            if not self._open:
+                self.read_only = read_only
+                self._start()
+                self._open = True
+        return self
+
+    def close(self) -> None:
+        """Closes it. Does nothing if it is closed."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._stop()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def held(self) -> dict[Key, Intervals]:
+        """Per run and range, the sequences that are stored or gone. A copy."""
+        with self._lock:
+            self._check(writes=False)
+            self._refresh()
+            return {key: intervals.copy() for key, intervals in self._held.items()}
+
+    def write(self, parts: Sequence[Part]) -> None:
+        """Stores those records whose sequences it doesn't hold, all or none of them; durable when it returns."""
+        changed: dict[Key, Intervals] = {}
+        with self._lock:
+            self._check(writes=True)
+            with self._writing():
+                new = [
+                    part.cut(start, stop)
+                    for part in parts
+                    for start, stop in self._take(changed, part.key, part.sequence, part.stop)
+                ]
+                if new:
+                    self._put(new, [], changed)
+            self._held.update(changed)
+
+    def gone(self, key: Key, start: int, stop: int, cause: int, at_ns: int) -> None:
+        """Notes as lost those of the sequences [start, stop) that it doesn't hold; durable when it returns."""
+        changed: dict[Key, Intervals] = {}
+        node, epoch, range_ = key
+        with self._lock:
+            self._check(writes=True)
+            with self._writing():
+                lost = [
+                    Loss(node.hex(), epoch, range_, first, after, cause, at_ns)
+                    for first, after in self._take(changed, key, start, stop)
+                ]
+                if lost:
+                    self._put([], lost, changed)
+            self._held.update(changed)
+
+    @abstractmethod
+    def query(self, wanted: Filter = EVERYTHING) -> Generator[Stored, None, None]:
+        """The records that are meant: those of a run in its own order, runs merged by time (`order.merged`).
+
+        They are those of the moment when the first is asked for. Close it if you don't read it to its end.
+        """
+
+    @abstractmethod
+    def losses(self) -> list[Loss]:
+        """What was noted as lost, in the order it was told."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Opens the medium and fills `_held`."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """Closes the medium."""
+
+    @abstractmethod
+    def _put(self, parts: list[Part], losses: list[Loss], changed: Held) -> None:
+        """Makes all of it durable, or raises StoreError and leaves all as it was. The spans are new and not empty."""
+
+    def _refresh(self) -> None:  # noqa: B027  (most have nothing to do)
+        """Brings `_held` up to date where others may have written."""
+
+    def _writing(self) -> AbstractContextManager[None]:
+        """Around the look at `_held` and `_put`: keeps others out."""
+        return nullcontext()
+
+    def _take(self, changed: dict[Key, Intervals], key: Key, start: int, stop: int) -> list[tuple[int, int]]:
+        """What of [start, stop) is new, as intervals; adds it to `changed`."""
+        if start >= stop:
+            return []
+        intervals = changed.get(key) or self._held.get(key)
+        missing = intervals.missing(start, stop) if intervals is not None else [(start, stop)]
+        if missing:
+            if key not in changed:
+                changed[key] = intervals.copy() if intervals is not None else Intervals()
+            changed[key].add(start, stop)
+        return missing
+
+    def _check(self, *, writes: bool) -> None:
+        if not self._open:
+            raise StoreError(f"{self.url} is not open")
+        if writes and self.read_only:
+            raise StoreError(f"{self.url} was opened for reading")
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names: `SCHEME:PATH?OPTION=VALUE&…`. It is not open yet, and nothing was touched.
+
+    The path is taken as it is up to the first `?`. All take `optional`: a collector then doesn't wait for this store
+    before it commits.
+
+    Raises:
+        StoreError: if there is no such kind of store, no such option, or a value is not possible.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme not in SCHEMES:
+        possible = ", ".join(form for _, form in SCHEMES.values())
+        raise StoreError(f"{url!r} is no store", f"possible are {possible}")
+    name, form = SCHEMES[scheme]
+    path, _, query = rest.partition("?")
+    if form.endswith("PATH") and not path:
+        raise StoreError(f"{url!r} names no file", f"write {form}")
+    if not form.endswith("PATH") and path:
+        raise StoreError(f"{url!r}: nothing can follow {form}", "options go behind a ?")
+    kind: type[Store] = getattr(import_module(f".{MODULES.get(scheme, scheme)}", __package__), name)
+    return kind(
+        path, parse_options(url, query, {**kind.options, "optional": flag("leave it out of what is committed")})
+    )
