@@ -162,7 +162,7 @@ class Driver(Driven):
         assert set(self.links) == set(peers), "connections and peers differ"
         assert not self.failed
         strangers = set(peers) - set(ready) - {event[1] for event in self.events}  # others are met anew
-        assert len(strangers) <= limits.ZRE_MAX_PENDING
+        assert len(strangers) <= limits.ZRE_MAX_PENDING, "more wait for HELLO than may"
         assert core.unflushed <= len(ready)
         assert core.uuid not in peers
         assert set(ready) == self.entered == set(self.told), "told of others than are known"

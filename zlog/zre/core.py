@@ -315,8 +315,12 @@ class Core:
         elif hello.sequence != 1:
             self._count("hello-sequence", f"{hello.sequence} from {uuid}")
         else:
+            late = now - self.table.left_at(uuid) < self.timing.goodbye
+            if late and self.table.get(uuid) is None and self.table.pending >= limits.ZRE_MAX_PENDING:
+                self._count("pending-full", f"{self.table.pending} without HELLO, a late HELLO from {uuid}")
+                return
             peer = self._greeting(uuid, hello.endpoint, now)
-            if peer is not None and now - self.table.left_at(uuid) < self.timing.goodbye:
+            if peer is not None and late:
                 self._count("hello-late", f"from {uuid}")
                 peer.late = hello
                 self._ping(peer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -65,7 +64,6 @@ class Pyre(pyre.Pyre):
         self._engine.port = checked
         self._outlet = self._engine.outlet
         self.inbox = self._outlet.socket
-        self._recv_lock = threading.Lock()
         self._over = False
         self._finalizer = weakref.finalize(self, _dispose, self._engine, self._outlet)
         self._finalizer.atexit = False  # see _stop_all: with one bound for all nodes
@@ -182,7 +180,7 @@ class Pyre(pyre.Pyre):
         Raises:
             NodeStoppedError: the node has stopped, and all its events were read.
         """
-        with self._recv_lock:
+        with self._outlet.reading:
             if self._over or (self._engine.ended and not self._more()):
                 raise NodeStoppedError(f"node {self._engine.core.name} has stopped")
             frames = self.inbox.recv_multipart()
@@ -345,6 +343,8 @@ def _stop_all() -> None:
         engine.signal()
     for engine in engines:
         engine.stop(timeout_s=max(0.0, deadline - time.monotonic()))
+        if not engine.running:
+            engine.outlet.close()
     report.flush(timeout_s=0.5)
 
 

@@ -6,7 +6,6 @@ and ending the application's context waits for nobody.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -52,6 +51,7 @@ class Outlet:
         socket: the application's end.
         inbox: what waits.
         observers: see `Observer`.
+        reading: held by a thread of the application while it reads; the socket isn't closed under it.
         read_at: when the application last read, in seconds of the node's clock, as far as can be seen from here.
     """
 
@@ -67,6 +67,7 @@ class Outlet:
         self.source.connect(endpoint)
         self.inbox = Inbox()
         self.observers: list[Observer] = []
+        self.reading = threading.Lock()
         self.read_at = float("-inf")
         self._once = once
         self._lock = threading.RLock()
@@ -112,10 +113,18 @@ class Outlet:
         """One needs it no more; the last one gives the sockets back."""
         with self._lock:
             self._holders -= 1
-            if self._holders == 0:
-                with contextlib.suppress(zmq.ZMQError):
-                    self.socket.close()
-                    self.source.close()
+            last = self._holders == 0
+        if last:
+            self.close()
+
+    def close(self) -> None:
+        """Give the sockets back, unless somebody reads. Harmless twice."""
+        if self.reading.acquire(timeout=0.5):
+            try:
+                self.socket.close()
+                self.source.close()
+            finally:
+                self.reading.release()
 
 
 if hasattr(os, "register_at_fork"):

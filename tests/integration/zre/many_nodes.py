@@ -49,6 +49,9 @@ def main(count: int, port: int) -> None:
     print(json.dumps(report), flush=True)
     for node in nodes:
         node.close()
+    deadline = time.monotonic() + 10
+    while descriptors() > before["descriptors"] and time.monotonic() < deadline:
+        time.sleep(0.01)  # libzmq gives them back in a thread of its own
     after = {"descriptors": descriptors(), "threads": threading.active_count()}
     print(json.dumps({"before": before, "after": after}), flush=True)
 

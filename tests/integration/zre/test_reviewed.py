@@ -4,15 +4,21 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import resource
+import subprocess
+import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 import zmq
 
+import zlog.zre
 from zlog import limits
+from zlog.errors import NodeStoppedError
 from zlog.wire import zre_msg
 from zlog.zre import Pyre, Timing, report
 from zlog.zre.inbox import Inbox
@@ -242,3 +248,42 @@ def test_a_pyre_message_type_nobody_knows(seen, forge):
     peer.sequence = 2
     peer.say(zre_msg.Whisper(content=[b"after"]))
     assert node.next("WHISPER").msg == [b"after"]
+
+
+def test_the_readmes_asyncio_example(start, forge, zre_port, tmp_path):
+    readme = (Path(zlog.zre.__file__).parent / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(import asyncio.*?)```", readme, re.DOTALL)
+    program = tmp_path / "example.py"
+    program.write_text(code.replace('interface="lo"', f'interface="lo", port={zre_port}') + "\nasyncio.run(main())\n")
+    running = start([sys.executable, "-u", "-W", "error", program])
+    with Pyre("visitor", interface="lo", port=zre_port) as visitor:
+        running.expect("ENTER visitor")
+        visitor.whispers(visitor.peers()[0], "hello")
+        running.expect("WHISPER visitor")
+    running.expect("EXIT visitor")
+    visitor.close()
+
+
+def test_close_while_another_thread_reads(make_node):
+    node = make_node("node")
+    over = []
+
+    def read():
+        with contextlib.suppress(NodeStoppedError):
+            while True:
+                over.append(node.recv()[0])
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    node.close()
+    for reader in readers:
+        reader.join(5)
+    assert over == [b"STOP"]
+
+
+def test_no_warning_at_exit(zre_port):
+    code = f"from zlog.zre import Pyre; n = Pyre(interface='lo', port={zre_port}); n.start()"
+    for more in ("", "; n.stop()", "; n.close()"):
+        command = [sys.executable, "-W", "error", "-X", "dev", "-c", code + more]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import statistics
 import time
 from collections import Counter
 from pathlib import Path
@@ -131,7 +132,11 @@ def test_a_storm(host, zre_port, meet, wait_until):
     end = time.monotonic() + SECONDS
     times, states = [], []
     while time.monotonic() < end:
-        times.append(meet(f"during {len(times)}", victim))
+        try:
+            times.append(meet(f"during {len(times)}", victim))
+        except AssertionError as error:  # beacons in the victim's name point elsewhere: a newcomer may believe one
+            times.append(float("inf"))
+            print(error)
         states.append(victim.state())
     for sender in senders:
         print(sender.expect("^DONE", 20))
@@ -150,6 +155,7 @@ def test_a_storm(host, zre_port, meet, wait_until):
     print(f"to meet a new node: {times} s during the storm, {after} s after it")
     print(f"most at once: { {key: max(s[key] for s in states) for key in ('pending', 'memory_kib', 'descriptors')} }")
     print(f"before: {before}\nafter: {now}")
+    assert statistics.median(times) < 5, "hardly anybody is met during the storm"
     assert now["memory_kib"] < before["memory_kib"] + GROWTH_MIB * 1024
     assert now["descriptors"] <= before["descriptors"] + LEAKED_BY_LIBZMQ
     assert now["threads"] == before["threads"]

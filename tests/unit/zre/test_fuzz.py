@@ -22,3 +22,17 @@ def test_random_scripts(seed):
         except BaseException as error:
             error.add_note(f"the script: bytes.fromhex({data.hex()!r})")
             raise
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(
+            "0000010200000203000004050000050600000001000001020000020300000405000005060000060700000708000008090000030400000405"
+            "000101",
+            id="HELLO soon after goodbye, with too many pending",
+        ),
+    ],
+)
+def test_what_was_found(script):
+    fuzz_zre.one_input(bytes.fromhex(script))
