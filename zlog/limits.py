@@ -24,7 +24,8 @@ ZRE_MAX_PEERS = 4_096
 """Peers of one node, with HELLO or without: each costs a socket, two descriptors, some 30 kB."""
 
 ZRE_MAX_PENDING = 256
-"""Peers that were connected to but have not said HELLO: a storm of forged beacons fills this table, not the other."""
+"""Strangers that were connected to but have not said HELLO: a storm of forged beacons fills this table, not the other.
+Peers that are met anew, after a lost message or on another address, come on top."""
 
 ZRE_PROBATION_PENDING = 64
 """From this many pending peers on, a new one is connected to on its second beacon only: forged ones send no second."""

@@ -339,8 +339,10 @@ class Core:
             self.table.forget_greeting(peer)
             peer.greeted_again = float("-inf")
             return peer
-        if peer is not None and (peer.ready or (peer.endpoint != endpoint and not peer.place)):
-            # It lost us, or it is a new process with the same UUID: everything begins anew, in both directions.
+        believed = peer is not None and (not peer.place or peer.host == host_of(endpoint))
+        if peer is not None and (peer.ready or (believed and peer.endpoint != endpoint)):
+            # It lost us, it is a new process with the same UUID, or a beacon gave it another's port: everything begins
+            # anew, in both directions.
             self._remove(peer)
             peer = None
         if peer is None:

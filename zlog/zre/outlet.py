@@ -20,7 +20,7 @@ from zlog.zre.report import Once
 Observer = Callable[[list[bytes]], bool]
 """Called in the node's thread with the frames of each event; when it returns True the application isn't told."""
 
-_HIGH_WATER_MARK: Final = 4
+_HIGH_WATER_MARK: Final = 16
 """Events in each end of the PAIR, which counts no octets; the others wait in `Inbox`, which does. When it is small the
 socket also tells soon that the application reads: credit comes back in halves of it."""
 

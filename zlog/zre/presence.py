@@ -23,7 +23,7 @@ DEAD_CONNECTIONS: Final = 64
 RENEW_INTERVAL: Final = 30.0
 """Seconds between two such renewals at least."""
 
-_MAILBOX_HIGH_WATER_MARK: Final = 64
+_MAILBOX_HIGH_WATER_MARK: Final = 16
 """Messages of one peer that libzmq, which counts no octets, keeps for a busy node; then TCP holds it up."""
 
 

@@ -49,19 +49,23 @@ def test_large_messages_to_who_does_not_read_are_bounded_by_octets(seen, forge, 
     node, talker = seen("node"), seen("talker")
     talker.next("ENTER", "node")
     if who == "application":
-        target, counted = node.node.uuid(), lambda: node.node.counters().get("inbox", 0)
+        target = node.node.uuid()
     else:
         mute = forge(talker.node, hwm=1)
         mute.hello()
         talker.next("ENTER", "forged")
-        target, counted = mute.uuid, lambda: talker.node.counters().get("peer-queue", 0)
+        target = mute.uuid
+
+    def counted():  # here or there, as far as it had come
+        return node.node.counters().get("inbox", 0) + talker.node.counters().get("peer-queue", 0)
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     message = bytes(4_000_000)
-    for _ in range(150):
+    for _ in range(300):
         talker.node.whisper(target, message)
     wait_until(lambda: counted() > 10, timeout_s=30)
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown_mb < 450  # of 600, and much of it is on its way in TCP and libzmq
+    assert grown_mb < 600  # of 1,200 that were sent: what waits in both nodes, in libzmq and in TCP
 
 
 def test_a_slow_reader_loses_nothing(seen, wait_until):

@@ -60,6 +60,15 @@ def test_hello_alone_is_enough(node, peer):
     assert [m.ID for m in node.sent[peer.uuid]] == [zre_msg.Hello.ID]
 
 
+def test_hello_is_believed_when_a_beacon_gave_another_port(node, peer):
+    peer.beacon(port=9999)
+    assert node.links == {peer.uuid: "tcp://127.0.0.1:9999"}
+    peer.hello()
+    assert node.links == {peer.uuid: peer.endpoint}
+    assert node.kinds() == ["ENTER"]
+    assert node.events[0][3] == peer.endpoint.encode()
+
+
 def test_own_beacon_and_own_endpoint_are_ignored(node, peer):
     node.beacon(BeaconOctets(node.core.uuid, 7000).encode())
     peer.hello(endpoint="tcp://127.0.0.1:7000")
