@@ -16,6 +16,10 @@ T = TypeVar("T")
 Seen = dict[tuple[str, ...], tuple[str, Where]]
 
 
+class TooManyProblemsError(Exception):
+    """Enough was found."""
+
+
 class Checks:
     """Notes problems on the way through a model. One use each."""
 
@@ -24,18 +28,24 @@ class Checks:
         self._noted: set[Problem] = set()
 
     def problem(self, where: Where, element: str, what: str, hint: str = "") -> None:
-        """Note a problem, once: header fields and types are seen in every message that has them."""
+        """Note a problem, once: header fields and types are seen in every message that has them.
+
+        Raises:
+            TooManyProblemsError: there are as many as anybody wants to read.
+        """
         problem = Problem(where.file, where.line, element, what, hint)
         if problem not in self._noted:
             self._noted.add(problem)
             self.problems.append(problem)
+            if len(self.problems) >= rules.MAX_PROBLEMS:
+                raise TooManyProblemsError
 
     def structure(self, element: Element, subject: str) -> None:
         """Unknown and missing attributes, and child elements in the wrong place. Not recursive."""
         known = rules.ATTRIBUTES[element.tag]
         for attribute in element.attributes:
             if attribute not in known:
-                what = f"attribute {attribute!r} is unknown"
+                what = f"attribute {literals.shorten(attribute)} is unknown"
                 self.problem(element.where, subject, what, rules.suggest(attribute, known, "attributes"))
         for attribute, required in known.items():
             if required and not element.attributes.get(attribute, "").strip():
@@ -48,14 +58,20 @@ class Checks:
             if child.tag == "include" and "include" in allowed:
                 self.structure(child, "include")
             elif child.tag not in allowed:
-                what = f"element {child.tag!r} is not possible in {element.tag}"
-                self.problem(child.where, child.tag, what, rules.suggest(child.tag, allowed, "elements"))
+                what = f"element {literals.shorten(child.tag)} is not possible in {element.tag}"
+                self.problem(
+                    child.where, literals.cut(child.tag, 40), what, rules.suggest(child.tag, allowed, "elements")
+                )
             elif child.tag in {"license", "grammar", "header", "test"}:
                 self.structure(child, child.tag)
 
     def name(self, element: Element, kind: str, pattern: re.Pattern[str] = rules.NAME) -> str:
         """The attribute ``name``, or nothing when it is bad."""
         name = element.attributes.get("name", "").strip()
+        if len(name) > rules.MAX_NAME:
+            what = f"name {literals.shorten(name)} is longer than {rules.MAX_NAME} characters"
+            self.problem(element.where, kind, what, "use a shorter one")
+            return ""
         if name and not pattern.fullmatch(name):
             between = "blanks, hyphens or underscores" if pattern is rules.NAME else "hyphens or underscores"
             self.problem(

@@ -62,6 +62,9 @@ class FieldChecks(Checks):
                     "a constant is not possible in a type",
                     "make it a field of the messages, or an ordinary field",
                 )
+            if field.since:
+                place = f"field {field.name!r} in {subject}"
+                self.problem(field.where, place, "since is not possible in a type", "append a field to the messages")
         self._depths[name] = 1 + max((self._depths[field.type] for field in fields if field.composite), default=0)
         self._sizes[name] = sum(self._sizes[field.type] if field.composite else 1 for field in fields)
         result = CompositeType(name, fields, paragraphs(element.text), element.where)
@@ -95,7 +98,9 @@ class FieldChecks(Checks):
             composite = self._nested(element, subject, kind)
         elif kind and kind not in model.BUILTIN_TYPES:
             known = (*model.BUILTIN_TYPES, *self._type_elements)
-            self.problem(element.where, subject, f"type {kind!r} is unknown", rules.suggest(kind, known, "types"))
+            self.problem(
+                element.where, subject, f"type {literals.shorten(kind)} is unknown", rules.suggest(kind, known, "types")
+            )
         tests = tuple(
             Test(test.text if kind in _TEXTUAL else test.text.strip(), _test_name(test), test.where)
             for test in element.named("test")
@@ -109,6 +114,7 @@ class FieldChecks(Checks):
             tests=tests,
             in_header=in_header,
             composite=composite,
+            since=self.attribute(element, subject, "since", lambda text: rules.between(text, 1, rules.MAX_SINCE), 0),
             where=element.where,
         )
         field = replace(field, value=self._constant(element, subject, field))
@@ -178,7 +184,9 @@ class FieldChecks(Checks):
             elif not named and test.name is not None and field.type in model.BUILTIN_TYPES:
                 self.problem(test.where, subject, f"a test value of type {field.type} has no name", "take the name out")
             elif test.name is not None and test.name in names:
-                self.problem(test.where, subject, f"test value {test.name!r} is there twice", "take one out")
+                self.problem(
+                    test.where, subject, f"test value {literals.shorten(test.name)} is there twice", "take one out"
+                )
             names.add(test.name or "")
             self._check_test(field, test, subject)
 
@@ -189,7 +197,7 @@ class FieldChecks(Checks):
             if test.name is None:
                 return
             if test.name not in parts:
-                what = f"test value {test.name!r}: type {field.type} has no such field"
+                what = f"test value {literals.shorten(test.name)}: type {field.type} has no such field"
                 self.problem(test.where, subject, what, rules.suggest(test.name, parts, "fields"))
                 return
             target = parts[test.name]

@@ -1,6 +1,7 @@
 """Filters for templates: text, comments and literals of the languages."""
 
 import re
+import symtable
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -57,15 +58,28 @@ def docstring(text: str) -> str:
 
 
 def python_literal(value: int | str | bytes) -> str:
-    """A Python literal, with double quotes unless single ones save escapes."""
+    """A Python literal, with double quotes unless single ones save escapes, as formatters write them."""
     if isinstance(value, int):
         return str(value)
     text = repr(value)
     prefix, body = ("b", text[1:]) if isinstance(value, bytes) else ("", text)
-    quote, inner = body[0], body[1:-1]
-    if quote == "'" and '"' not in inner:
-        return f'{prefix}"{inner}"'.replace("\\'", "'")
-    return text
+    inner = re.sub(r"\\(.)", lambda match: "'" if match[1] == "'" else match[0], body[1:-1])
+    quote = "'" if inner.count('"') > inner.count("'") else '"'
+    return f"{prefix}{quote}{inner.replace(quote, chr(92) + quote)}{quote}"
+
+
+def python_globals(text: str) -> frozenset[str]:
+    """The names that Python source refers to and that aren't local where it does, wherever they come from."""
+    found: set[str] = set()
+
+    def visit(table: symtable.SymbolTable) -> None:
+        module = table.get_type() == "module"
+        found.update(s.get_name() for s in table.get_symbols() if s.is_referenced() and (module or s.is_global()))
+        for child in table.get_children():
+            visit(child)
+
+    visit(symtable.symtable(text, "generated", "exec"))
+    return frozenset(found)
 
 
 def sort_names(names: Iterable[str]) -> list[str]:
@@ -108,6 +122,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "sentence": sentence,
     "docstring": docstring,
     "python_literal": python_literal,
+    "python_globals": python_globals,
     "sort_names": sort_names,
     "is_unsorted": is_unsorted,
     "c_literal": c_literal,

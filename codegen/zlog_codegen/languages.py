@@ -27,12 +27,12 @@ Rows are for ``number-1``, ``number-2``, ``number-4``, ``number-8``, ``octets``,
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from zlog_codegen import naming
+from zlog_codegen import naming, rules
 from zlog_codegen.errors import LanguageError
 
 BUNDLED: Final = Path(__file__).parent / "templates"
@@ -99,10 +99,28 @@ def read(description: Path) -> Language:
     def refuse(what: str) -> LanguageError:
         return LanguageError(f"{description}: {what}")
 
+    def known(table: Mapping[str, Any], keys: Collection[str], where: str) -> None:
+        for key in table:
+            if key not in keys:
+                raise refuse(f"{key!r} is unknown{where}; {rules.suggest(key, keys, 'keys')}")
+
+    def text(table: Mapping[str, Any], key: str, default: str) -> str:
+        value = table.get(key, default)
+        if not isinstance(value, str) or (value and not value.isprintable()):
+            raise refuse(f"{key} must be text on one line")
+        return value
+
+    def word_list(key: str) -> frozenset[str]:
+        value = reserved.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise refuse(f"{key} in [reserved] must be a list of words")
+        return frozenset(value)
+
     try:
         data: dict[str, Any] = tomllib.loads(description.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise refuse(str(error)) from None
+    known(data, ("title", "check", "names", "reserved", "files", "types"), "")
     styles = _strings(data.get("names"))
     reserved = data.get("reserved", {})
     files = data.get("files")
@@ -111,18 +129,19 @@ def read(description: Path) -> Language:
         raise refuse(f"[names] must give a style for each of {', '.join(KINDS)}; styles: {', '.join(naming.STYLES)}")
     if not isinstance(reserved, dict):
         raise refuse("[reserved] must be a table")
+    known(reserved, ("suffix", "words", *KINDS), " in [reserved]")
     rows = types if isinstance(types, dict) else {}
     if set(rows) != set(ROWS) or not all(isinstance(row, dict) for row in rows.values()):
         raise refuse(f"[types] must have one row for each of {', '.join(ROWS)}")
-    words = frozenset(reserved.get("words", ()))
+    words = word_list("words")
     return Language(
         name=description.parent.name,
-        title=str(data.get("title", description.parent.name)),
+        title=text(data, "title", description.parent.name),
         folder=description.parent,
-        check=str(data.get("check", "")),
+        check=text(data, "check", ""),
         styles=styles,
-        reserved={kind: words | frozenset(reserved.get(kind, ())) for kind in KINDS},
-        suffix=str(reserved.get("suffix", "_")) or "_",
+        reserved={kind: words | word_list(kind) for kind in KINDS},
+        suffix=text(reserved, "suffix", "_") or "_",
         files=_files(files, refuse),
         types=rows,
     )

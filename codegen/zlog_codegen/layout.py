@@ -7,8 +7,8 @@ one go, and then at most one part of variable size, whose length or count is the
              segment 2: <length of name>                                            | name
              …
 
-So bounds need checking once per run and once per variable part. Fields of type frame and msg are not in the first
-frame: they travel as further frames.
+A run also ends where a message of an earlier version may end. So bounds need checking once per run
+and once per variable part. Fields of type frame and msg are not in the first frame: they travel as further frames.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,6 @@ from zlog_codegen.model import Field, Message
 
 #: Octets of the length or count in front of a part of variable size.
 PREFIX_SIZES: Final = {model.STRING: 1, model.LONGSTR: 4, model.CHUNK: 4, model.STRINGS: 4, model.HASH: 4}
-#: Octets of signature and id, in front of everything (unless the protocol is for pubsub).
-SIGNATURE_SIZE: Final = 2
-ID_SIZE: Final = 1
 
 Role = Literal["value", "constant", "length", "count"]
 
@@ -56,11 +53,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of ``items`` of ``size`` octets together, then the part of variable size, if any."""
+    """A run of ``items`` of ``size`` octets together, then the part of variable size, if any.
+
+    ``since`` isn't 0 when the segment starts with the first field that a version of the protocol appended: a message of
+    an earlier version ends right before it.
+    """
 
     items: tuple[Item, ...]
     size: int
     tail: Leaf | None
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,6 @@ class Layout:
     frames: tuple[Leaf, ...]
     msg: Leaf | None
 
-    @property
-    def minimum(self) -> int:
-        """The fewest octets these segments can have."""
-        return sum(segment.size for segment in self.segments)
-
 
 def layout(message: Message) -> Layout:
     """The layout of ``message``, after signature and id."""
@@ -83,15 +80,25 @@ def layout(message: Message) -> Layout:
     items: list[Item] = []
     frames: list[Leaf] = []
     msg: Leaf | None = None
-    offset = 0
+    offset = since = appended = 0
 
     def add(leaf: Leaf, role: Role, size: int, octets: bytes = b"") -> None:
         nonlocal offset
         items.append(Item(leaf, role, size, offset, octets))
         offset += size
 
+    def end(tail: Leaf | None) -> None:
+        nonlocal offset, appended
+        segments.append(Segment(tuple(items), offset, tail, appended))
+        items.clear()
+        offset = appended = 0
+
     for leaf in leaves(message):
         field = leaf.field
+        if leaf.path[0].since > since:
+            if items:
+                end(None)
+            since = appended = leaf.path[0].since
         if field.value is not None:
             octets = constant_octets(field)
             add(leaf, "constant", len(octets), octets)
@@ -101,13 +108,11 @@ def layout(message: Message) -> Layout:
             msg = leaf
         elif field.type in PREFIX_SIZES:
             add(leaf, "count" if field.type in {model.STRINGS, model.HASH} else "length", PREFIX_SIZES[field.type])
-            segments.append(Segment(tuple(items), offset, leaf))
-            items.clear()
-            offset = 0
+            end(leaf)
         else:
             add(leaf, "value", 16 if field.type == model.UUID else field.size)
     if items:
-        segments.append(Segment(tuple(items), offset, None))
+        end(None)
     return Layout(tuple(segments), tuple(frames), msg)
 
 

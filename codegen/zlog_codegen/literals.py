@@ -80,24 +80,6 @@ def uuid_value(text: str) -> uuid.UUID:
     return uuid.UUID(digits)
 
 
-def test_value(field: Field) -> Value | None:
-    """The test value of ``field``, or None when the model has none (always for a constant)."""
-    if field.value is not None or not field.tests:
-        return None
-    if field.composite is not None:
-        return {
-            part.name: part_value(part, test)
-            for test in field.tests
-            for part in field.composite.fields
-            if part.name == test.name
-        }
-    if field.type == model.STRINGS:
-        return [test.text for test in field.tests]
-    if field.type == model.HASH:
-        return {short_text(test.name or ""): test.text for test in field.tests}
-    return part_value(field, field.tests[0])
-
-
 def part_value(field: Field, test: Test) -> Value:
     """One ``test`` read as a value of ``field``, which is neither composite nor a constant."""
     text = test.text
@@ -129,4 +111,9 @@ def written(text: str) -> str:
 
 def shorten(text: str, limit: int = 40) -> str:
     """``text`` quoted for a message, cut when long."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    return repr(cut(text, limit))
+
+
+def cut(text: str, limit: int) -> str:
+    """``text``, cut when it is longer than ``limit``."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

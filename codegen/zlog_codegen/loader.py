@@ -4,11 +4,12 @@ expat does the reading. There are no DTDs and no entities in a model, so they ar
 nothing is fetched. Text between elements is documentation, wherever it stands.
 """
 
+import stat
 import xml.parsers.expat as expat
 from pathlib import Path
 from typing import Final
 
-from zlog_codegen import validate
+from zlog_codegen import literals, validate
 from zlog_codegen.elements import Element
 from zlog_codegen.errors import ModelError, Problem
 from zlog_codegen.model import Model, Where
@@ -46,6 +47,8 @@ def parse_bytes(data: bytes, name: str) -> Element:
 
 def _parse_file(path: Path, shown: str, asked_by: Element | None = None) -> Element:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for a writer
+            raise OSError(0, "Is a directory" if path.is_dir() else "it is no regular file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -59,7 +62,7 @@ def _parse_file(path: Path, shown: str, asked_by: Element | None = None) -> Elem
                     where.file,
                     where.line,
                     "include",
-                    f"file {asked_by.attributes['filename']!r} can't be read: {reason}",
+                    f"file {literals.shorten(asked_by.attributes['filename'])} can't be read: {reason}",
                     "file names are relative to the file that includes",
                 )
             ]
@@ -84,6 +87,7 @@ def _resolve_includes(root: Element, path: Path, open_files: list[str], counter:
 
 def _included(include: Element, path: Path, open_files: list[str], counter: list[int]) -> Element:
     """The element that an ``include`` in the file ``path`` stands for."""
+    name = literals.shorten(include.attributes["filename"])
     target = path.parent / include.attributes["filename"]
     where = include.where
     counter[0] += 1
@@ -100,7 +104,7 @@ def _included(include: Element, path: Path, open_files: list[str], counter: list
                     where.file,
                     where.line,
                     "include",
-                    f"file {include.attributes['filename']!r} includes itself, directly or through others",
+                    f"file {name} includes itself, directly or through others",
                     "take one of the includes out",
                 )
             ]

@@ -32,8 +32,6 @@ MSG: Final = "msg"
 BUILTIN_TYPES: Final = (NUMBER, OCTETS, STRING, LONGSTR, STRINGS, HASH, CHUNK, UUID, FRAME, MSG)
 #: Types that a constant ``value`` is possible for.
 CONSTANT_TYPES: Final = (NUMBER, STRING, LONGSTR)
-#: Sizes a number can have, in octets.
-NUMBER_SIZES: Final = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,8 @@ class Field:
     """A field of a message or of a composite type.
 
     ``size`` is in octets for number and octets, else 0. ``value`` is the constant: an int for a number, a str for a
-    string or longstr, None for an ordinary field. ``composite`` is the definition when ``type`` names one.
+    string or longstr, None for an ordinary field. ``composite`` is the definition when ``type`` names one. ``since`` is
+    the version of the protocol that appended the field, 0 for a field that was there from the start.
     """
 
     name: str
@@ -69,6 +68,7 @@ class Field:
     tests: tuple[Test, ...]
     in_header: bool
     composite: "CompositeType | None"
+    since: int
     where: Where
 
 

@@ -1,12 +1,14 @@
 """Turns a model into files of a language: text in memory, the same for the same input, on every machine."""
 
+import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import jinja2
 
-from zlog_codegen import abnf
+from zlog_codegen import abnf, rules
 from zlog_codegen.errors import LanguageError, ModelError, Problem
 from zlog_codegen.filters import FILTERS
 from zlog_codegen.languages import FileRule, Language
@@ -47,7 +49,7 @@ def render(models: Iterable[Model], language: Language) -> dict[str, str]:
         text = _render(environment, template, language, context)
         if language.check and owner is not None:
             place = owner.spec.grammar_where
-            for line, what in CHECKS[language.check](text):
+            for line, what in CHECKS[language.check](text)[: rules.MAX_PROBLEMS]:
                 problems.append(Problem(place.file, place.line, "grammar", f"{what} (line {line} of {path})", ""))
         files[path] = (text, who)
 
@@ -71,16 +73,23 @@ def render(models: Iterable[Model], language: Language) -> dict[str, str]:
 
 
 def _safe(path: str) -> bool:
-    """True when ``path`` stays inside the folder that it is relative to."""
+    """True when ``path`` names a file inside the folder that it is relative to."""
     parts = PurePosixPath(path).parts
-    return bool(parts) and ".." not in parts and not path.startswith("/")
+    return bool(parts) and ".." not in parts and not path.startswith("/") and path.isprintable()
 
 
 def _path(language: Language, rule: FileRule, **names: str) -> str:
-    try:
-        return rule.path.format(**names)
-    except (LookupError, ValueError) as error:
-        raise LanguageError(f"{language.folder}: path {rule.path!r} can't be used: {error}") from None
+    """The path that a rule gives a file: its places are filled with names, and nothing else is done with braces."""
+
+    def name(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            places = rules.listing(f"{{{known}}}" for known in names)
+            raise LanguageError(
+                f"{language.folder}: path {rule.path!r} can't be used: {match[0]} is unknown; use {places}"
+            )
+        return names[match[1]]
+
+    return re.sub(r"\{([^{}]*)\}|[{}]", name, rule.path)
 
 
 def _environment(language: Language) -> jinja2.Environment:
@@ -101,8 +110,19 @@ def _environment(language: Language) -> jinja2.Environment:
 def _render(environment: jinja2.Environment, template: str, language: Language, context: Mapping[str, Any]) -> str:
     try:
         text = environment.get_template(template).render(language=language, **context)
+        text.encode()
     except jinja2.TemplateSyntaxError as error:
-        raise LanguageError(f"{language.folder / template}:{error.lineno}: {error.message}") from error
-    except (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise LanguageError(f"{language.folder / template}: {error}") from error
+        place = error.filename or language.folder / template
+        raise LanguageError(f"{place}:{error.lineno}: {error.message}") from error
+    except Exception as error:  # a template can make anything happen
+        what = "templates include each other without an end" if isinstance(error, RecursionError) else str(error)
+        raise LanguageError(f"{_place(error, language.folder, template)}: {what or type(error).__name__}") from error
     return text.strip("\n") + "\n"
+
+
+def _place(error: Exception, folder: Path, template: str) -> str:
+    """The file and line in ``folder`` where a template failed: the innermost, be it of an included file or a macro."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.lineno and Path(frame.filename).is_relative_to(folder):
+            return f"{frame.filename}:{frame.lineno}"
+    return str(folder / template)

@@ -4,6 +4,7 @@ Readers raise ValueError with a text for people: what is wrong, a semicolon, wha
 """
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -31,7 +32,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, bool]]] = {
     "header": {},
     "message": {"name": True, "id": False, "role": False, "digest": False},
     "type": {"name": True},
-    "field": {"name": True, "type": True, "size": False, "value": False},
+    "field": {"name": True, "type": True, "size": False, "value": False, "since": False},
     "test": {"name": False},
 }
 #: Elements that may stand in each element.
@@ -46,6 +47,17 @@ ROLES: Final = ("client", "server")
 #: The most octets of an ``octets`` field; longer data belongs into a chunk.
 MAX_OCTETS: Final = 65_535
 
+#: The highest version that a field can be ``since``.
+MAX_SINCE: Final = 65_535
+#: Problems that are looked for in one model: whoever has more won't read them.
+MAX_PROBLEMS: Final = 100
+#: Names that a hint lists, names that are compared with a wrong one, and the longest name that is compared.
+MAX_LISTED: Final = 20
+MAX_COMPARED: Final = 200
+MAX_COMPARED_LENGTH: Final = 60
+
+#: Characters in a name: it becomes a part of identifiers and file names.
+MAX_NAME: Final = 100
 #: Composite types inside each other.
 MAX_NESTING: Final = 8
 #: Fields of a message or type when all composite ones are taken apart.
@@ -94,8 +106,9 @@ def listing(items: Iterable[str]) -> str:
 
 def suggest(word: str, known: Iterable[str], kind: str) -> str:
     """A hint for a word that is none of the ``known``: the closest one, or all."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+    names = [literals.cut(name, MAX_COMPARED_LENGTH) for name in itertools.islice(known, MAX_COMPARED)]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.7) if len(word) <= MAX_COMPARED_LENGTH else []
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"possible {kind}: {', '.join(known)}" if known else f"there are no {kind} here"
+    listed = [*names[:MAX_LISTED], *(["…"] if len(names) > MAX_LISTED else [])]
+    return f"possible {kind}: {', '.join(listed)}" if names else f"there are no {kind} here"

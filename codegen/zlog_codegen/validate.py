@@ -3,10 +3,11 @@
 The rules are zproto's, and where zproto would silently do something else than the author meant, the model is refused.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from zlog_codegen import literals, model, naming, rules
-from zlog_codegen.checks import Seen
+from zlog_codegen.checks import Seen, TooManyProblemsError
 from zlog_codegen.elements import Element
 from zlog_codegen.errors import ModelError, Problem
 from zlog_codegen.fields import FieldChecks
@@ -21,10 +22,20 @@ def check(root: Element, file: str) -> Model:
         ModelError: with every problem found.
     """
     checker = _ModelChecks()
-    result = checker.build(root, file)
+    more: list[Problem] = []
+    result = None
+    try:
+        result = checker.build(root, printable(file))
+    except TooManyProblemsError:
+        more = [Problem(root.where.file, 0, "", f"checking stopped after {rules.MAX_PROBLEMS} problems")]
     if checker.problems or result is None:
-        raise ModelError(sorted(checker.problems, key=_order(root.where.file)))
+        raise ModelError([*sorted(checker.problems, key=_order(root.where.file)), *more])
     return result
+
+
+def printable(name: str) -> str:
+    """A file name as comments of any language may have it: nothing that could end one."""
+    return literals.cut(re.sub(r"[^A-Za-z0-9 ._+-]", "?", name), 100)
 
 
 def _order(main_file: str) -> Callable[[Problem], tuple[bool, str, int]]:
@@ -44,6 +55,8 @@ class _ModelChecks(FieldChecks):
         name = self.name(root, "class", rules.FILE_NAME)
         signature = self.attribute(root, "class", "signature", lambda text: rules.between(text, 0, 15), 0)
         pubsub = self.attribute(root, "class", "pubsub", rules.flag, False)
+        if pubsub and "signature" in root.attributes:
+            self.problem(root.where, "class", "a protocol for pubsub has no signature", "take one of the two out")
 
         self.collect_types(root)
         header = [field for element in root.named("header") for field in self.fields(element, "the header", True)]
@@ -100,6 +113,7 @@ class _ModelChecks(FieldChecks):
                     _free_id(ids, wanted),
                 )
             self._layout(message, subject, pubsub)
+            self._versions(message, subject)
             messages.append(message)
         return tuple(messages)
 
@@ -123,6 +137,23 @@ class _ModelChecks(FieldChecks):
                 self.problem(top.where, place, what, hint)
             if pubsub and naming.words(label) == ("topic",):
                 self.problem(top.where, place, "every message of a pubsub protocol has a topic already", "rename it")
+
+    def _versions(self, message: Message, subject: str) -> None:
+        """Fields that later versions append are the last ones of the first frame, in the order of the versions."""
+        last = 0
+        for field in message.fields:
+            place = f"field {field.name!r} in {subject}"
+            types = {leaf.type for _, leaf in leaves_of(field)}
+            in_frames = bool(types & {model.FRAME, model.MSG})
+            if field.since and (field.in_header or in_frames):
+                what = "since is not possible " + ("in the header" if field.in_header else "for fields that are frames")
+                self.problem(field.where, place, what, "append a field to the first frame of a message")
+            elif not in_frames and field.since < last:
+                what = f"it is behind a field since version {last}, so a later version appended it"
+                self.problem(field.where, place, what, f'write since = "{last}" or a higher one, or move it up')
+            elif types <= {model.FRAME, model.MSG}:
+                continue
+            last = max(last, field.since)
 
     def _same_everywhere(self, messages: Iterable[Message]) -> None:
         """A field of one name has one type and size in the whole protocol, and is constant everywhere or nowhere."""
@@ -163,6 +194,9 @@ class _ModelChecks(FieldChecks):
                     self.problem(element.where, subject, f"value {text} needs more than 64 bits", "use a smaller one")
             elif len(text) >= 2 and text[0] == text[-1] == '"':
                 value = text[1:-1]
+            elif re.match("[+-]?[0-9]", text):
+                what = f"value {literals.shorten(text)} starts like a number but is no whole number"
+                self.problem(element.where, subject, what, "write text in quotes: value = '\"…\"'")
             define = Define(name, value, paragraphs(element.text), element.where)
             self.unique(names, name, element.where, subject, "define")
             if name and (message := commands.get(naming.words(name))):

@@ -134,6 +134,10 @@ class SegmentView:
     def size(self) -> int:
         return self.spec.size
 
+    @property
+    def since(self) -> int:
+        return self.spec.since
+
     @cached_property
     def items(self) -> tuple[ItemView, ...]:
         return tuple(ItemView(item, self.language) for item in self.spec.items)
@@ -284,9 +288,10 @@ class ModelView:
 
     @property
     def used(self) -> frozenset[str]:
-        """The kinds of all fields, also inside composite types."""
+        """The kinds of all fields that hold a value, also inside composite types, be they in a message or not."""
         leaves = (leaf for message in self.messages for leaf in message.leaves)
-        return frozenset(field.kind for leaf in leaves for field in leaf.path)
+        found = {field.kind for leaf in leaves for field in leaf.path}
+        return frozenset(found | {field.kind for composite in self.types for field in composite.fields})
 
 
 def check_names(view: ModelView) -> None:

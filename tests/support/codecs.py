@@ -83,6 +83,24 @@ def leaves(message: Message) -> list[Field]:
     return [leaf for field in message.fields for leaf in walk(field) if leaf.value is None]
 
 
+def sample_value(field: Field) -> literals.Value | None:
+    """The test value of ``field``, or None when the model has none (always for a constant)."""
+    if field.value is not None or not field.tests:
+        return None
+    if field.composite is not None:
+        return {
+            part.name: literals.part_value(part, test)
+            for test in field.tests
+            for part in field.composite.fields
+            if part.name == test.name
+        }
+    if field.type == model.STRINGS:
+        return [test.text for test in field.tests]
+    if field.type == model.HASH:
+        return {literals.short_text(test.name or ""): test.text for test in field.tests}
+    return literals.part_value(field, field.tests[0])
+
+
 def example(module: Any, message: Message) -> Any:
     """A message with the test values of the model."""
     instance = module.MESSAGES[message.id]()
@@ -90,7 +108,7 @@ def example(module: Any, message: Message) -> Any:
     for field in message.fields:
         if field.value is not None:
             continue
-        value = literals.test_value(field)
+        value = sample_value(field)
         if field.composite is None:
             path = paths.pop(0)
             if value is not None:

@@ -23,9 +23,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from support.codecs import sample_value
 from zlog.zre import beacon
 from zlog.zre.core import Timing
-from zlog_codegen import languages, literals, load, model, naming, render
+from zlog_codegen import languages, load, model, naming, render
 
 PROTOCOL: Final = Path(__file__).parents[2] / "protocol"
 MODELS: Final = {name: load(PROTOCOL / f"{name}.xml") for name in ("zre_log_msg", "zre_msg")}
@@ -150,11 +151,7 @@ def dump(block: Block) -> tuple[list[bytes], list[str]]:
 
 def values_of(message: model.Message) -> dict[str, Any]:
     """The model's test values of a message, by the attribute that a codec has for the field."""
-    return {
-        naming.snake(part.name): literals.test_value(part)
-        for part in message.fields
-        if part.value is None and part.tests
-    }
+    return {naming.snake(part.name): sample_value(part) for part in message.fields if part.value is None and part.tests}
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------
@@ -214,7 +211,7 @@ def test_hexdump_names_each_field_and_each_number(name: str, message: model.Mess
         meaning = next((line for line in rest if begins.match(line)), None)
         assert meaning is not None, f"no line begins with {part.name!r}, or not in this order"
         if part.type == model.NUMBER:
-            value = part.value if part.value is not None else literals.test_value(part)
+            value = part.value if part.value is not None else sample_value(part)
             assert isinstance(value, int)
             assert re.match(rf"{re.escape(part.name)} = {value}( \(.*\))?$", meaning)
 

@@ -28,11 +28,17 @@ from .runtime import (
     DecodeError,
     EncodeError,
     Fields,
+    as_octets,
     bad_start,
+    check_arguments,
+    check_runtime,
     encode_error,
+    new,
     pack_hash,
     read_hash,
+    utf8,
     uuid_from,
+    uuid_octets,
 )
 
 __all__ = [
@@ -85,6 +91,8 @@ __all__ = [
     "Welcome",
     "decode",
 ]
+
+check_runtime(2)
 
 #: The first two octets of every message.
 SIGNATURE: Final = b"\xaa\xa2"
@@ -210,6 +218,7 @@ class Log(Fields):
     """
 
     __slots__ = ("level", "event", "node_id", "peer_id", "time", "data")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 1
     NAME: ClassVar[str] = "LOG"
     KINDS: ClassVar[dict[str, str]] = {
@@ -241,7 +250,7 @@ class Log(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            data_utf8 = self.data.encode()
+            data_utf8 = utf8(self.data)
             head = _LOG_1.pack(
                 b"\xaa\xa2\x01",
                 self.level,
@@ -278,6 +287,7 @@ class Record(Fields):
     """
 
     __slots__ = ("severity", "event", "node", "epoch", "sequence", "time", "host", "name", "logger", "text", "fields")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 2
     NAME: ClassVar[str] = "RECORD"
     KINDS: ClassVar[dict[str, str]] = {
@@ -324,15 +334,15 @@ class Record(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            host_utf8 = self.host.encode()
-            name_utf8 = self.name.encode()
-            logger_utf8 = self.logger.encode()
-            text_utf8 = self.text.encode()
+            host_utf8 = utf8(self.host)
+            name_utf8 = utf8(self.name)
+            logger_utf8 = utf8(self.logger)
+            text_utf8 = utf8(self.text)
             head = _RECORD_1.pack(
                 b"\xaa\xa2\x02",
                 self.severity,
                 self.event,
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.sequence,
                 self.time,
@@ -376,6 +386,7 @@ class Batch(Fields):
     """
 
     __slots__ = ("severity", "node", "epoch", "sequence", "count", "codec", "host", "name", "pid", "body")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 3
     NAME: ClassVar[str] = "BATCH"
     KINDS: ClassVar[dict[str, str]] = {
@@ -419,20 +430,23 @@ class Batch(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            host_utf8 = self.host.encode()
-            name_utf8 = self.name.encode()
+            host_utf8 = utf8(self.host)
+            name_utf8 = utf8(self.name)
+            body_octets = self.body
+            if type(body_octets) is not bytes:
+                body_octets = as_octets(body_octets)
             head = _BATCH_1.pack(
                 b"\xaa\xa2\x03",
                 self.severity,
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.sequence,
                 self.count,
                 self.codec,
                 len(host_utf8),
             )
-            run_3 = _BATCH_3.pack(self.pid, len(self.body))
-            return b"".join((head, host_utf8, OCTET[len(name_utf8)], name_utf8, run_3, self.body))
+            run_3 = _BATCH_3.pack(self.pid, len(body_octets))
+            return b"".join((head, host_utf8, OCTET[len(name_utf8)], name_utf8, run_3, body_octets))
         except ENCODE_FAILURES as error:
             raise encode_error(self, error) from None
 
@@ -449,6 +463,7 @@ class Advert(Fields):
     """
 
     __slots__ = ("headers",)
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 4
     NAME: ClassVar[str] = "ADVERT"
     KINDS: ClassVar[dict[str, str]] = {
@@ -492,6 +507,7 @@ class Offer(Fields):
     """
 
     __slots__ = ("version", "node", "epoch", "age", "clock", "host", "name", "pid", "path", "runs")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 5
     NAME: ClassVar[str] = "OFFER"
     KINDS: ClassVar[dict[str, str]] = {
@@ -535,27 +551,33 @@ class Offer(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            host_utf8 = self.host.encode()
-            name_utf8 = self.name.encode()
+            host_utf8 = utf8(self.host)
+            name_utf8 = utf8(self.name)
+            path_octets = self.path
+            if type(path_octets) is not bytes:
+                path_octets = as_octets(path_octets)
+            runs_octets = self.runs
+            if type(runs_octets) is not bytes:
+                runs_octets = as_octets(runs_octets)
             head = _OFFER_1.pack(
                 b"\xaa\xa2\x05",
                 self.version,
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.age,
                 self.clock,
                 len(host_utf8),
             )
-            run_3 = _OFFER_3.pack(self.pid, len(self.path))
+            run_3 = _OFFER_3.pack(self.pid, len(path_octets))
             parts = (
                 head,
                 host_utf8,
                 OCTET[len(name_utf8)],
                 name_utf8,
                 run_3,
-                self.path,
-                U32.pack(len(self.runs)),
-                self.runs,
+                path_octets,
+                U32.pack(len(runs_octets)),
+                runs_octets,
             )
             return b"".join(parts)
         except ENCODE_FAILURES as error:
@@ -582,6 +604,7 @@ class Welcome(Fields):
     """
 
     __slots__ = ("version", "collector", "name", "durable", "port", "resume", "severity", "logger", "seconds")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 6
     NAME: ClassVar[str] = "WELCOME"
     KINDS: ClassVar[dict[str, str]] = {
@@ -622,13 +645,16 @@ class Welcome(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            name_utf8 = self.name.encode()
-            logger_utf8 = self.logger.encode()
-            head = _WELCOME_1.pack(b"\xaa\xa2\x06", self.version, self.collector.bytes, len(name_utf8))
-            run_2 = _WELCOME_2.pack(self.durable, self.port, len(self.resume))
+            name_utf8 = utf8(self.name)
+            logger_utf8 = utf8(self.logger)
+            resume_octets = self.resume
+            if type(resume_octets) is not bytes:
+                resume_octets = as_octets(resume_octets)
+            head = _WELCOME_1.pack(b"\xaa\xa2\x06", self.version, uuid_octets(self.collector), len(name_utf8))
+            run_2 = _WELCOME_2.pack(self.durable, self.port, len(resume_octets))
             run_3 = _WELCOME_3.pack(self.severity, len(logger_utf8))
             run_4 = _WELCOME_4.pack(self.seconds)
-            return b"".join((head, name_utf8, run_2, self.resume, run_3, logger_utf8, run_4))
+            return b"".join((head, name_utf8, run_2, resume_octets, run_3, logger_utf8, run_4))
         except ENCODE_FAILURES as error:
             raise encode_error(self, error) from None
 
@@ -650,6 +676,7 @@ class Fetch(Fields):
     """
 
     __slots__ = ("node", "epoch", "severity", "start", "stop", "credit")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 7
     NAME: ClassVar[str] = "FETCH"
     KINDS: ClassVar[dict[str, str]] = {
@@ -683,7 +710,7 @@ class Fetch(Fields):
         try:
             return _FETCH_1.pack(
                 b"\xaa\xa2\x07",
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.severity,
                 self.start,
@@ -711,6 +738,7 @@ class Gone(Fields):
     """
 
     __slots__ = ("node", "epoch", "severity", "start", "stop", "cause")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 8
     NAME: ClassVar[str] = "GONE"
     KINDS: ClassVar[dict[str, str]] = {
@@ -744,7 +772,7 @@ class Gone(Fields):
         try:
             return _GONE_1.pack(
                 b"\xaa\xa2\x08",
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.severity,
                 self.start,
@@ -771,6 +799,7 @@ class Commit(Fields):
     """
 
     __slots__ = ("node", "epoch", "severity", "through", "intervals")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 9
     NAME: ClassVar[str] = "COMMIT"
     KINDS: ClassVar[dict[str, str]] = {
@@ -799,15 +828,18 @@ class Commit(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
+            intervals_octets = self.intervals
+            if type(intervals_octets) is not bytes:
+                intervals_octets = as_octets(intervals_octets)
             head = _COMMIT_1.pack(
                 b"\xaa\xa2\t",
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.severity,
                 self.through,
-                len(self.intervals),
+                len(intervals_octets),
             )
-            return head + self.intervals
+            return head + intervals_octets
         except ENCODE_FAILURES as error:
             raise encode_error(self, error) from None
 
@@ -826,6 +858,7 @@ class Demand(Fields):
     """
 
     __slots__ = ("severity", "logger", "seconds")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 10
     NAME: ClassVar[str] = "DEMAND"
     KINDS: ClassVar[dict[str, str]] = {
@@ -848,7 +881,7 @@ class Demand(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            logger_utf8 = self.logger.encode()
+            logger_utf8 = utf8(self.logger)
             head = _DEMAND_1.pack(b"\xaa\xa2\n", self.severity, len(logger_utf8))
             run_2 = _DEMAND_2.pack(self.seconds)
             return b"".join((head, logger_utf8, run_2))
@@ -872,6 +905,7 @@ class Status(Fields):
     """
 
     __slots__ = ("node", "epoch", "clock", "closing", "ranges")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 11
     NAME: ClassVar[str] = "STATUS"
     KINDS: ClassVar[dict[str, str]] = {
@@ -900,15 +934,18 @@ class Status(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
+            ranges_octets = self.ranges
+            if type(ranges_octets) is not bytes:
+                ranges_octets = as_octets(ranges_octets)
             head = _STATUS_1.pack(
                 b"\xaa\xa2\x0b",
-                self.node.bytes,
+                uuid_octets(self.node),
                 self.epoch,
                 self.clock,
                 self.closing,
-                len(self.ranges),
+                len(ranges_octets),
             )
-            return head + self.ranges
+            return head + ranges_octets
         except ENCODE_FAILURES as error:
             raise encode_error(self, error) from None
 
@@ -925,6 +962,7 @@ class Ping(Fields):
     """
 
     __slots__ = ("clock",)
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 12
     NAME: ClassVar[str] = "PING"
     KINDS: ClassVar[dict[str, str]] = {
@@ -960,6 +998,7 @@ class Pong(Fields):
     """
 
     __slots__ = ("clock", "received", "sent")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 13
     NAME: ClassVar[str] = "PONG"
     KINDS: ClassVar[dict[str, str]] = {
@@ -1000,6 +1039,7 @@ class Refused(Fields):
     """
 
     __slots__ = ("code", "reason")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 14
     NAME: ClassVar[str] = "REFUSED"
     KINDS: ClassVar[dict[str, str]] = {
@@ -1019,7 +1059,7 @@ class Refused(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            reason_utf8 = self.reason.encode()
+            reason_utf8 = utf8(self.reason)
             head = _REFUSED_1.pack(b"\xaa\xa2\x0e", self.code, len(reason_utf8))
             return head + reason_utf8
         except ENCODE_FAILURES as error:
@@ -1055,7 +1095,7 @@ MESSAGES: Final[dict[int, type[Message]]] = {
 
 
 def _decode_log(frame: bytes, rest: Sequence[bytes], errors: str) -> Log:
-    message = Log.__new__(Log)
+    message = new(Log)
     total = len(frame)
     start = 3
     try:
@@ -1081,7 +1121,7 @@ def _decode_log(frame: bytes, rest: Sequence[bytes], errors: str) -> Log:
 
 
 def _decode_record(frame: bytes, rest: Sequence[bytes], errors: str) -> Record:
-    message = Record.__new__(Record)
+    message = new(Record)
     total = len(frame)
     start = 3
     try:
@@ -1129,7 +1169,7 @@ def _decode_record(frame: bytes, rest: Sequence[bytes], errors: str) -> Record:
 
 
 def _decode_batch(frame: bytes, rest: Sequence[bytes], errors: str) -> Batch:
-    message = Batch.__new__(Batch)
+    message = new(Batch)
     total = len(frame)
     start = 3
     try:
@@ -1169,7 +1209,7 @@ def _decode_batch(frame: bytes, rest: Sequence[bytes], errors: str) -> Batch:
 
 
 def _decode_advert(frame: bytes, rest: Sequence[bytes], errors: str) -> Advert:
-    message = Advert.__new__(Advert)
+    message = new(Advert)
     total = len(frame)
     if total < 7:
         raise DecodeError("truncated", 3, "ADVERT")
@@ -1179,7 +1219,7 @@ def _decode_advert(frame: bytes, rest: Sequence[bytes], errors: str) -> Advert:
 
 
 def _decode_offer(frame: bytes, rest: Sequence[bytes], errors: str) -> Offer:
-    message = Offer.__new__(Offer)
+    message = new(Offer)
     total = len(frame)
     start = 3
     try:
@@ -1216,7 +1256,7 @@ def _decode_offer(frame: bytes, rest: Sequence[bytes], errors: str) -> Offer:
 
 
 def _decode_welcome(frame: bytes, rest: Sequence[bytes], errors: str) -> Welcome:
-    message = Welcome.__new__(Welcome)
+    message = new(Welcome)
     total = len(frame)
     start = 3
     try:
@@ -1248,7 +1288,7 @@ def _decode_welcome(frame: bytes, rest: Sequence[bytes], errors: str) -> Welcome
 
 
 def _decode_fetch(frame: bytes, rest: Sequence[bytes], errors: str) -> Fetch:
-    message = Fetch.__new__(Fetch)
+    message = new(Fetch)
     total = len(frame)
     if total < 48:
         raise DecodeError("truncated", 3, "FETCH")
@@ -1266,7 +1306,7 @@ def _decode_fetch(frame: bytes, rest: Sequence[bytes], errors: str) -> Fetch:
 
 
 def _decode_gone(frame: bytes, rest: Sequence[bytes], errors: str) -> Gone:
-    message = Gone.__new__(Gone)
+    message = new(Gone)
     total = len(frame)
     if total < 45:
         raise DecodeError("truncated", 3, "GONE")
@@ -1284,7 +1324,7 @@ def _decode_gone(frame: bytes, rest: Sequence[bytes], errors: str) -> Gone:
 
 
 def _decode_commit(frame: bytes, rest: Sequence[bytes], errors: str) -> Commit:
-    message = Commit.__new__(Commit)
+    message = new(Commit)
     total = len(frame)
     if total < 40:
         raise DecodeError("truncated", 3, "COMMIT")
@@ -1299,7 +1339,7 @@ def _decode_commit(frame: bytes, rest: Sequence[bytes], errors: str) -> Commit:
 
 
 def _decode_demand(frame: bytes, rest: Sequence[bytes], errors: str) -> Demand:
-    message = Demand.__new__(Demand)
+    message = new(Demand)
     total = len(frame)
     start = 3
     try:
@@ -1318,7 +1358,7 @@ def _decode_demand(frame: bytes, rest: Sequence[bytes], errors: str) -> Demand:
 
 
 def _decode_status(frame: bytes, rest: Sequence[bytes], errors: str) -> Status:
-    message = Status.__new__(Status)
+    message = new(Status)
     total = len(frame)
     if total < 40:
         raise DecodeError("truncated", 3, "STATUS")
@@ -1333,7 +1373,7 @@ def _decode_status(frame: bytes, rest: Sequence[bytes], errors: str) -> Status:
 
 
 def _decode_ping(frame: bytes, rest: Sequence[bytes], errors: str) -> Ping:
-    message = Ping.__new__(Ping)
+    message = new(Ping)
     total = len(frame)
     if total < 11:
         raise DecodeError("truncated", 3, "PING")
@@ -1342,7 +1382,7 @@ def _decode_ping(frame: bytes, rest: Sequence[bytes], errors: str) -> Ping:
 
 
 def _decode_pong(frame: bytes, rest: Sequence[bytes], errors: str) -> Pong:
-    message = Pong.__new__(Pong)
+    message = new(Pong)
     total = len(frame)
     if total < 27:
         raise DecodeError("truncated", 3, "PONG")
@@ -1351,7 +1391,7 @@ def _decode_pong(frame: bytes, rest: Sequence[bytes], errors: str) -> Pong:
 
 
 def _decode_refused(frame: bytes, rest: Sequence[bytes], errors: str) -> Refused:
-    message = Refused.__new__(Refused)
+    message = new(Refused)
     total = len(frame)
     start = 3
     try:
@@ -1398,8 +1438,13 @@ def decode(frame: bytes, rest: Sequence[bytes] = (), *, errors: str = "strict") 
 
     Raises:
         DecodeError: it is not a message of this protocol. Nothing else is raised, whatever the octets.
+        TypeError: ``frame`` is not bytes.
+        LookupError: there is no such way to treat ``errors``.
     """
-    decoder = _DECODERS.get(frame[:3])
-    if decoder is None:
-        raise bad_start(frame, SIGNATURE)
+    if type(frame) is not bytes or errors != "strict":
+        check_arguments(frame, errors)
+    try:
+        decoder = _DECODERS[frame[:3]]
+    except KeyError:
+        raise bad_start(frame, SIGNATURE) from None
     return decoder(frame, rest, errors)

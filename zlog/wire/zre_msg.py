@@ -23,11 +23,15 @@ from .runtime import (
     Fields,
     all_frames,
     bad_start,
+    check_arguments,
+    check_runtime,
     encode_error,
+    new,
     pack_hash,
     pack_strings,
     read_hash,
     read_strings,
+    utf8,
 )
 
 __all__ = [
@@ -48,6 +52,8 @@ __all__ = [
     "Whisper",
     "decode",
 ]
+
+check_runtime(2)
 
 #: The first two octets of every message.
 SIGNATURE: Final = b"\xaa\xa1"
@@ -81,6 +87,7 @@ class Hello(Fields):
     """
 
     __slots__ = ("sequence", "endpoint", "groups", "status", "name", "headers")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 1
     NAME: ClassVar[str] = "HELLO"
     KINDS: ClassVar[dict[str, str]] = {
@@ -112,8 +119,8 @@ class Hello(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            endpoint_utf8 = self.endpoint.encode()
-            name_utf8 = self.name.encode()
+            endpoint_utf8 = utf8(self.endpoint)
+            name_utf8 = utf8(self.name)
             head = _HELLO_1.pack(b"\xaa\xa1\x01", 2, self.sequence, len(endpoint_utf8))
             run_3 = _HELLO_3.pack(self.status, len(name_utf8))
             parts = (
@@ -144,6 +151,7 @@ class Whisper(Fields):
     """
 
     __slots__ = ("sequence", "content")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 2
     NAME: ClassVar[str] = "WHISPER"
     KINDS: ClassVar[dict[str, str]] = {
@@ -186,6 +194,7 @@ class Shout(Fields):
     """
 
     __slots__ = ("sequence", "group", "content")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 3
     NAME: ClassVar[str] = "SHOUT"
     KINDS: ClassVar[dict[str, str]] = {
@@ -208,7 +217,7 @@ class Shout(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            group_utf8 = self.group.encode()
+            group_utf8 = utf8(self.group)
             head = _SHOUT_1.pack(b"\xaa\xa1\x03", 2, self.sequence, len(group_utf8))
             return head + group_utf8
         except ENCODE_FAILURES as error:
@@ -233,6 +242,7 @@ class Join(Fields):
     """
 
     __slots__ = ("sequence", "group", "status")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 4
     NAME: ClassVar[str] = "JOIN"
     KINDS: ClassVar[dict[str, str]] = {
@@ -255,7 +265,7 @@ class Join(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            group_utf8 = self.group.encode()
+            group_utf8 = utf8(self.group)
             head = _JOIN_1.pack(b"\xaa\xa1\x04", 2, self.sequence, len(group_utf8))
             run_2 = _JOIN_2.pack(self.status)
             return b"".join((head, group_utf8, run_2))
@@ -277,6 +287,7 @@ class Leave(Fields):
     """
 
     __slots__ = ("sequence", "group", "status")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 5
     NAME: ClassVar[str] = "LEAVE"
     KINDS: ClassVar[dict[str, str]] = {
@@ -299,7 +310,7 @@ class Leave(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            group_utf8 = self.group.encode()
+            group_utf8 = utf8(self.group)
             head = _LEAVE_1.pack(b"\xaa\xa1\x05", 2, self.sequence, len(group_utf8))
             run_2 = _LEAVE_2.pack(self.status)
             return b"".join((head, group_utf8, run_2))
@@ -319,6 +330,7 @@ class Ping(Fields):
     """
 
     __slots__ = ("sequence",)
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 6
     NAME: ClassVar[str] = "PING"
     KINDS: ClassVar[dict[str, str]] = {
@@ -352,6 +364,7 @@ class PingOk(Fields):
     """
 
     __slots__ = ("sequence",)
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 7
     NAME: ClassVar[str] = "PING-OK"
     KINDS: ClassVar[dict[str, str]] = {
@@ -387,6 +400,7 @@ class Elect(Fields):
     """
 
     __slots__ = ("sequence", "group", "challenger_id")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 8
     NAME: ClassVar[str] = "ELECT"
     KINDS: ClassVar[dict[str, str]] = {
@@ -409,8 +423,8 @@ class Elect(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            group_utf8 = self.group.encode()
-            challenger_id_utf8 = self.challenger_id.encode()
+            group_utf8 = utf8(self.group)
+            challenger_id_utf8 = utf8(self.challenger_id)
             head = _ELECT_1.pack(b"\xaa\xa1\x08", 2, self.sequence, len(group_utf8))
             return b"".join((head, group_utf8, OCTET[len(challenger_id_utf8)], challenger_id_utf8))
         except ENCODE_FAILURES as error:
@@ -431,6 +445,7 @@ class Leader(Fields):
     """
 
     __slots__ = ("sequence", "group", "leader_id")
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 9
     NAME: ClassVar[str] = "LEADER"
     KINDS: ClassVar[dict[str, str]] = {
@@ -453,8 +468,8 @@ class Leader(Fields):
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
         try:
-            group_utf8 = self.group.encode()
-            leader_id_utf8 = self.leader_id.encode()
+            group_utf8 = utf8(self.group)
+            leader_id_utf8 = utf8(self.leader_id)
             head = _LEADER_1.pack(b"\xaa\xa1\t", 2, self.sequence, len(group_utf8))
             return b"".join((head, group_utf8, OCTET[len(leader_id_utf8)], leader_id_utf8))
         except ENCODE_FAILURES as error:
@@ -473,6 +488,7 @@ class Goodbye(Fields):
     """
 
     __slots__ = ("sequence",)
+    FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 10
     NAME: ClassVar[str] = "GOODBYE"
     KINDS: ClassVar[dict[str, str]] = {
@@ -517,7 +533,7 @@ MESSAGES: Final[dict[int, type[Message]]] = {
 
 
 def _decode_hello(frame: bytes, rest: Sequence[bytes], errors: str) -> Hello:
-    message = Hello.__new__(Hello)
+    message = new(Hello)
     total = len(frame)
     start = 3
     try:
@@ -549,7 +565,7 @@ def _decode_hello(frame: bytes, rest: Sequence[bytes], errors: str) -> Hello:
 
 
 def _decode_whisper(frame: bytes, rest: Sequence[bytes], errors: str) -> Whisper:
-    message = Whisper.__new__(Whisper)
+    message = new(Whisper)
     total = len(frame)
     if total < 6:
         raise DecodeError("truncated", 3, "WHISPER")
@@ -561,7 +577,7 @@ def _decode_whisper(frame: bytes, rest: Sequence[bytes], errors: str) -> Whisper
 
 
 def _decode_shout(frame: bytes, rest: Sequence[bytes], errors: str) -> Shout:
-    message = Shout.__new__(Shout)
+    message = new(Shout)
     total = len(frame)
     start = 3
     try:
@@ -582,7 +598,7 @@ def _decode_shout(frame: bytes, rest: Sequence[bytes], errors: str) -> Shout:
 
 
 def _decode_join(frame: bytes, rest: Sequence[bytes], errors: str) -> Join:
-    message = Join.__new__(Join)
+    message = new(Join)
     total = len(frame)
     start = 3
     try:
@@ -603,7 +619,7 @@ def _decode_join(frame: bytes, rest: Sequence[bytes], errors: str) -> Join:
 
 
 def _decode_leave(frame: bytes, rest: Sequence[bytes], errors: str) -> Leave:
-    message = Leave.__new__(Leave)
+    message = new(Leave)
     total = len(frame)
     start = 3
     try:
@@ -624,7 +640,7 @@ def _decode_leave(frame: bytes, rest: Sequence[bytes], errors: str) -> Leave:
 
 
 def _decode_ping(frame: bytes, rest: Sequence[bytes], errors: str) -> Ping:
-    message = Ping.__new__(Ping)
+    message = new(Ping)
     total = len(frame)
     if total < 6:
         raise DecodeError("truncated", 3, "PING")
@@ -635,7 +651,7 @@ def _decode_ping(frame: bytes, rest: Sequence[bytes], errors: str) -> Ping:
 
 
 def _decode_ping_ok(frame: bytes, rest: Sequence[bytes], errors: str) -> PingOk:
-    message = PingOk.__new__(PingOk)
+    message = new(PingOk)
     total = len(frame)
     if total < 6:
         raise DecodeError("truncated", 3, "PING-OK")
@@ -646,7 +662,7 @@ def _decode_ping_ok(frame: bytes, rest: Sequence[bytes], errors: str) -> PingOk:
 
 
 def _decode_elect(frame: bytes, rest: Sequence[bytes], errors: str) -> Elect:
-    message = Elect.__new__(Elect)
+    message = new(Elect)
     total = len(frame)
     start = 3
     try:
@@ -672,7 +688,7 @@ def _decode_elect(frame: bytes, rest: Sequence[bytes], errors: str) -> Elect:
 
 
 def _decode_leader(frame: bytes, rest: Sequence[bytes], errors: str) -> Leader:
-    message = Leader.__new__(Leader)
+    message = new(Leader)
     total = len(frame)
     start = 3
     try:
@@ -698,7 +714,7 @@ def _decode_leader(frame: bytes, rest: Sequence[bytes], errors: str) -> Leader:
 
 
 def _decode_goodbye(frame: bytes, rest: Sequence[bytes], errors: str) -> Goodbye:
-    message = Goodbye.__new__(Goodbye)
+    message = new(Goodbye)
     total = len(frame)
     if total < 6:
         raise DecodeError("truncated", 3, "GOODBYE")
@@ -734,8 +750,13 @@ def decode(frame: bytes, rest: Sequence[bytes] = (), *, errors: str = "strict") 
 
     Raises:
         DecodeError: it is not a message of this protocol. Nothing else is raised, whatever the octets.
+        TypeError: ``frame`` is not bytes.
+        LookupError: there is no such way to treat ``errors``.
     """
-    decoder = _DECODERS.get(frame[:3])
-    if decoder is None:
-        raise bad_start(frame, SIGNATURE)
+    if type(frame) is not bytes or errors != "strict":
+        check_arguments(frame, errors)
+    try:
+        decoder = _DECODERS[frame[:3]]
+    except KeyError:
+        raise bad_start(frame, SIGNATURE) from None
     return decoder(frame, rest, errors)

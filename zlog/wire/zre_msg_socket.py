@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import zmq
 
-from . import zre_msg
+from . import zre_msg as _codec
 from .runtime import DecodeError
 
 __all__ = ["Received", "receive", "send", "split"]
@@ -22,13 +22,13 @@ __all__ = ["Received", "receive", "send", "split"]
 class Received(NamedTuple):
     """A message and, from a ROUTER, the identity of the peer that sent it."""
 
-    message: zre_msg.Message
+    message: _codec.Message
     identity: bytes | None
 
 
 def send(
     socket: zmq.Socket[bytes],
-    message: zre_msg.Message,
+    message: _codec.Message,
     *,
     identity: bytes | None = None,
     flags: int = 0,
@@ -57,7 +57,7 @@ def receive(socket: zmq.Socket[bytes], *, flags: int = 0, errors: str = "strict"
     """
     identity, frames = split(socket.recv_multipart(flags), router=socket.type == zmq.ROUTER)
     try:
-        return Received(zre_msg.decode(frames[0], frames[1:], errors=errors), identity)
+        return Received(_codec.decode(frames[0], frames[1:], errors=errors), identity)
     except DecodeError as error:
         error.identity = identity
         raise

@@ -5,7 +5,7 @@ import pytest
 from support.codecs import MODELS, Codec
 
 
-@pytest.fixture(scope="session", params=["everything", "feed", "plain", "quotes"])
+@pytest.fixture(scope="session", params=["everything", "feed", "plain", "quotes", "corners"])
 def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Codec:
     """The generated codec of each model."""
     return Codec(MODELS / f"{request.param}.xml", tmp_path_factory.mktemp("codec"))

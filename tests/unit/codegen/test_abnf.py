@@ -64,7 +64,7 @@ def test_generated_grammars_are_valid_and_complete(path: object) -> None:
     used = {reference.lower() for reference, _ in grammar.references}
     top = abnf.defined(abnf.normalized(model.grammar))[:1] or [next(iter(grammar.rules))]
     unused = set(grammar.rules) - used - set(top)
-    assert unused <= {message.name.lower().replace("_", "-") for message in model.messages}
+    assert unused <= {item.name.lower().replace("_", "-") for item in (*model.messages, *model.types)}
 
 
 def test_composite_types_are_expressed_once() -> None:

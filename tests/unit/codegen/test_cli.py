@@ -95,8 +95,61 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "files": [{"path": str(tmp_path / name), "state": "written"} for name in FILES],
     }
     assert main(["codegen", str(BAD / "number_size.xml"), "-o", str(tmp_path), "--json"]) == 2
-    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    said = json.loads(capsys.readouterr().out)
+    (problem,) = said["problems"]
     assert (problem["line"], problem["what"]) == (3, "size 3 is not possible")
+    assert said["error"].endswith("size 3 is not possible; use 1, 2, 4 or 8")
+
+
+def test_json_of_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for arguments, code, said in (
+        (["codegen", "--json"], 2, "no model is given; name at least one XML file"),
+        (["codegen", GOOD, "--json", "-o", "x", "-l", "no"], 2, "language 'no' is unknown; there are: abnf, python"),
+        (["codegen", GOOD, "--json", "-o", str(tmp_path / "file")], 1, "Not a directory"),
+    ):
+        assert main(arguments) == code
+        result = json.loads(capsys.readouterr().out)
+        assert list(result) == ["error"]
+        assert result["error"].endswith(said)
+
+
+def test_the_same_model_twice(tmp_path: Path) -> None:
+    (tmp_path / "link.xml").symlink_to(GOOD)
+    models = [GOOD, os.path.relpath(GOOD), str(tmp_path / "link.xml")]
+    assert main(["codegen", *models, "-o", str(tmp_path / "out")]) == 0
+    assert sorted(contents(tmp_path / "out")) == FILES
+
+
+def test_links_are_written_through(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "real.py").write_text("old")
+    (tmp_path / "out" / "runtime.py").symlink_to(tmp_path / "real.py")
+    assert main(["codegen", GOOD, "-o", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "runtime.py").is_symlink()
+    assert "zlog codegen" in (tmp_path / "real.py").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "real.py"]
+
+
+def test_many_problems_are_cut_and_cost_little(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    types = "".join(f'<type name = "type{n}"><field name = "x" type = "tipe{n}" /></type>' for n in range(3000))
+    word = "x" * 100_000
+    long = f'<message name = "A"><field name = "f" type = "{word}" {word} = "" /><{word} /></message>'
+    path = tmp_path / "many.xml"
+    path.write_text(f'<class name = "m">{long}{types}</class>')
+    assert main(["codegen", str(path), "-o", str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 101
+    assert lines[-1].endswith("many.xml: checking stopped after 100 problems")
+    assert max(map(len, lines)) < 600
+
+
+def test_interrupted_during_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupt)
+    assert main(["codegen", "--list"]) == 130
 
 
 def test_a_bad_model_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

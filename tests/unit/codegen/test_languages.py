@@ -90,8 +90,25 @@ def test_ours_can_be_replaced(folder: Path) -> None:
         ('[reserved]\nwords = ["id"]\nsuffix = "Value"\n', "reserved = 1\n", "language.toml"),
         ("{file}/{message}.txt", "../{message}.txt", "path '../numbers.txt' leads out of the output folder"),
         ("{file}/{message}.txt", "/{message}.txt", "path '/numbers.txt' leads out of the output folder"),
-        ("{file}/{message}.txt", "{nothing}.txt", "path '{nothing}.txt' can't be used: 'nothing'"),
+        (
+            "{file}/{message}.txt",
+            "{nothing}.txt",
+            "path '{nothing}.txt' can't be used: {nothing} is unknown; use {file} or {message}",
+        ),
         ('"t.j2"', '"absent.j2"', "absent.j2"),
+        ("{file}/{message}.txt", "{message.__class__}.txt", "{message.__class__} is unknown"),
+        ("{file}/{message}.txt", "{message:>99999999999}.txt", "{message:>99999999999} is unknown"),
+        ("{file}/{message}.txt", "{message.txt", "{ is unknown; use {file} or {message}"),
+        ("{file}/{message}.txt", "{message}\\u0000.txt", "leads out of the output folder"),
+        ('words = ["id"]', "words = 5", "words in [reserved] must be a list of words"),
+        ('words = ["id"]', 'words = "int"', "words in [reserved] must be a list of words"),
+        ('words = ["id"]', 'words = [["a"]]', "words in [reserved] must be a list of words"),
+        ('words = ["id"]', "field = 3", "field in [reserved] must be a list of words"),
+        ('words = ["id"]', 'word = ["id"]', "'word' is unknown in [reserved]; did you mean 'words'?"),
+        ('suffix = "Value"', "suffix = 7", "suffix must be text on one line"),
+        ('title = "Mine"', "title = 7", "title must be text on one line"),
+        ('title = "Mine"', 'titel = "Mine"', "'titel' is unknown; did you mean 'title'?"),
+        ('title = "Mine"', "title = " + "[" * 5000, "language.toml: "),
         ('title = "Mine"', 'title = "Mine"\ncheck = "magic"', "check 'magic' is unknown; there are: abnf"),
     ],
 )
@@ -111,15 +128,23 @@ def test_a_description_that_is_wrong(folder: Path, old: str, new: str, said: str
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{{ no_such_name }}", "t.j2: 'no_such_name' is undefined"),
+        ("{{ no_such_name }}", "t.j2:1: 'no_such_name' is undefined"),
         ("{{ message.no_such_attribute }}", "no attribute 'no_such_attribute'"),
         ("\n{% if %}", "t.j2:2: "),
-        ("{{ 1 / 0 }}", "t.j2: division by zero"),
+        ("{# one #}\n\n{{ 1 / 0 }}", "t.j2:3: division by zero"),
         ("{{ 1 | no_such_filter }}", "no_such_filter"),
+        ("{% include 'other.j2' %}", "other.j2:2: division by zero"),
+        ("{% from 'macro.j2' import divide %}\n{{ divide(0) }}", "macro.j2:2: division by zero"),
+        ("\n{% include 'absent.j2' %}", "t.j2:2: 'absent.j2' not found"),
+        ("{% include 'wrong.j2' %}", "wrong.j2:2: "),
+        ("{% include 't.j2' %}", "t.j2:1: templates include each other without an end"),
     ],
 )
 def test_a_template_that_is_wrong(folder: Path, template: str, said: str) -> None:
     (folder / "mine" / "t.j2").write_text(template)
+    (folder / "mine" / "other.j2").write_text("\n{{ 1 / 0 }}")
+    (folder / "mine" / "macro.j2").write_text("{% macro divide(by) %}\n{{ 1 / by }}{% endmacro %}")
+    (folder / "mine" / "wrong.j2").write_text("\n{% if %}")
     with pytest.raises(LanguageError) as caught:
         render([load(MODELS / "plain.xml")], languages.find("mine", [folder]))
     assert said in str(caught.value)

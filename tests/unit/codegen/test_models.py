@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from support.codecs import MODELS
-from zlog_codegen import Model, literals, load
+from support.codecs import MODELS, sample_value
+from zlog_codegen import Model, load
 from zlog_codegen.bundled import protocol_folder, resolve
 
 
@@ -85,10 +85,7 @@ def test_defines_with_those_of_included_files(everything: Model) -> None:
 
 def test_test_values(everything: Model) -> None:
     found = {
-        field.name: literals.test_value(field)
-        for message in everything.messages
-        for field in message.fields
-        if field.tests
+        field.name: sample_value(field) for message in everything.messages for field in message.fields if field.tests
     }
     assert found["small"] == 0xFFFE
     assert found["long"] == "  blanks stay  "

@@ -1,5 +1,6 @@
 """The generated Python codecs: every type, every message, every octet, against a plain reading of the model."""
 
+import array
 import ast
 import pickle
 import random
@@ -40,6 +41,18 @@ def decoding_fails(codec: Codec, frames: list[bytes]) -> Any:
         assert error.message is None or error.message in {message.name for message in codec.model.messages}
         assert error.reason in str(error)
     return error
+
+
+class Bait:
+    """Has what values of other types have, and raises what nobody expects."""
+
+    bytes = b"abc"
+
+    def encode(self) -> bytes:
+        return b"not text"
+
+    def __index__(self) -> int:
+        raise RuntimeError("no number")
 
 
 # -- what is on the wire
@@ -159,8 +172,7 @@ def test_truncation_at_every_octet(codec: Codec) -> None:
             error = decoding_fails(codec, [first[:size], *rest])
             assert error, f"{message.name} of {size} octets"
             assert error.reason == "truncated"
-            in_fields = size >= len(codec.module.SIGNATURE) + 1 + (len(b"\0") if codec.model.pubsub else 0)
-            assert error.message == (message.name if in_fields else None)
+            assert error.message == (message.name if size > len(codec.module.SIGNATURE) else None)
 
 
 def test_every_octet_changed(codec: Codec) -> None:
@@ -283,13 +295,21 @@ def test_huge_counts_and_lengths_cost_nothing(everything: Codec, count: int) -> 
         ("Blobs", "flags", b"123", "must be 4 bytes"),
         ("Blobs", "flags", b"12345", "must be 4 bytes"),
         ("Blobs", "flags", None, "must be 4 bytes"),
-        ("Blobs", "body", "text", "must be bytes, not str"),
+        ("Blobs", "body", "text", "must be bytes or bytearray, not str"),
+        ("Blobs", "body", array.array("I", [1]), "must be bytes or bytearray, not array"),
+        ("Blobs", "body", memoryview(b"x"), "must be bytes or bytearray, not memoryview"),
         ("Blobs", "id", bytes(16), "must be a UUID, not bytes"),
         ("Blobs", "address", "text", "must be bytes, not str"),
         ("Blobs", "content", b"frame", "must be a list of bytes"),
         ("Blobs", "content", ["frame"], "must be a list of bytes"),
         ("Clients", "supplier.born", 70_000, "70000 is not in 0 to 65535"),
         ("Clients", "client.home.grid", b"", "must be 2 bytes"),
+        ("Texts", "long", Bait(), "must be str, not Bait"),
+        ("Texts", "many", {"a"}, "must be a list of str"),
+        ("Texts", "many", [Bait()], "must be str, not Bait"),
+        ("Texts", "table", {"a": Bait()}, "must be str, not Bait"),
+        ("Blobs", "id", Bait(), "must be a UUID, not Bait"),
+        ("Numbers", "large", Bait(), "can't be read: RuntimeError('no number')"),
         (
             "Clients",
             "client.home",
@@ -309,6 +329,56 @@ def test_encode_errors(everything: Codec, name: str, path: str, value: object, p
     assert error.problem == problem
     assert str(error) == f"{message.NAME}.{error.field}: {problem}"
     assert isinstance(error, ValueError)
+
+
+def test_a_message_is_no_text(everything: Codec) -> None:
+    wire = everything.module
+    with pytest.raises(everything.runtime.EncodeError, match=r"TEXTS\.short: must be str, not Empty"):
+        wire.Texts(short=wire.Empty()).encode()
+
+
+def test_memory_that_runs_out_is_nobodys_mistake(everything: Codec) -> None:
+    class Large:
+        def __index__(self) -> int:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        everything.module.Numbers(large=Large()).encode()
+
+
+def test_wrong_arguments_of_decode(codec: Codec) -> None:
+    (message, _), *_ = codec.cases()
+    first, *rest = codecs.example(codec.module, message).frames()
+    for frame in (bytearray(first), memoryview(first), "text", None):
+        with pytest.raises(TypeError, match=f"a frame must be bytes, not {type(frame).__name__}"):
+            codec.module.decode(frame, rest)
+    with pytest.raises(LookupError, match="typo"):
+        codec.module.decode(first, rest, errors="typo")
+
+
+def test_what_no_topic_is(feed: Codec) -> None:
+    wire = feed.module
+    for frame, reason, offset in ((b"\x01abc", "truncated", 1), (b"\x01a\xff\0", "utf8", 2)):
+        error = decoding_fails(feed, [frame])
+        assert (error.reason, error.offset, error.message) == (reason, offset, "TICK")
+    with pytest.raises(feed.runtime.EncodeError, match=r"TICK\.topic: must not contain a zero"):
+        wire.subscription(wire.Tick, "a\0b")
+    with pytest.raises(feed.runtime.EncodeError, match=r"TICK\.topic: must be str, not bytes"):
+        wire.subscription(wire.Tick, b"a")
+
+
+def test_classes_that_inherit(everything: Codec) -> None:
+    base = everything.module.Numbers
+
+    class Mine(base):  # type: ignore[valid-type, misc] # made at run time
+        __slots__ = ("note",)
+
+    one, two = Mine(tiny=1), Mine(tiny=1)
+    one.note, two.note = "a", "b"
+    assert one == two
+    assert one != Mine(tiny=2)
+    assert repr(one).startswith("Mine(sequence=0, tiny=1")
+    assert everything.module.decode(one.encode()) == base(tiny=1)
 
 
 def test_a_topic_has_no_zero(feed: Codec) -> None:
