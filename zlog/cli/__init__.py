@@ -8,11 +8,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted; commands 
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import zlog
 
@@ -30,6 +31,13 @@ INTERRUPTED: Final = 130
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line."""
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, without hiding that it couldn't be."""
+        if file is sys.stdout:
+            sys.stdout.write(message)
+        else:
+            super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and exit."""
         self.exit(USAGE, f"zlog: {message}; see {self.prog} --help\n")
@@ -42,6 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: after ``--help`` and ``--version``, and for wrong arguments.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # for file names that are no text, and terminals that can't show all
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        # Whoever read our output left, or the disk it goes to is full. Python flushes stdout once more at exit: let
+        # that go nowhere.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"zlog: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run a command, and turn what it raises on purpose into a line and an exit code."""
     parser = Parser(prog="zlog", description="Logging overlay for peer-to-peer networks.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"zlog {zlog.__version__}")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
@@ -60,20 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return USAGE
-    return _run(args)
-
-
-def _run(args: argparse.Namespace) -> int:
-    """Run a command, and turn what it raises on purpose into a line and an exit code."""
     try:
-        code = args.run(args)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output left. Python flushes stdout once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return int(args.run(args))
     except Exception as error:
         from zlog.errors import CommandError, ZlogError  # only here: it costs the codecs' import
 
@@ -82,4 +100,3 @@ def _run(args: argparse.Namespace) -> int:
         for line in str(error).splitlines():
             print(f"zlog: {line}", file=sys.stderr)
         return error.code if isinstance(error, CommandError) else FAILED
-    return int(code)

@@ -55,22 +55,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, compare or list; return the exit code."""
+    problems: tuple[Problem, ...] = ()
     try:
-        if args.list:
-            return _list(languages.available(args.templates), args.json)
-        if not args.models:
-            raise CommandError("no model is given", "name at least one XML file", code=2)
-        if args.output is None:
-            raise CommandError("no output folder is given", "add -o DIR", code=2)
-        language = languages.find(args.lang, args.templates)
-        files = render(_load_all(args.models), language)
-    except ModelError as error:
+        try:
+            return _run(args)
+        except ModelError as error:
+            problems = error.problems
+            raise CommandError(str(error), code=2) from None
+        except LanguageError as error:
+            raise CommandError(str(error), code=2) from None
+    except CommandError as error:
         if args.json:
-            print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
-        raise CommandError(str(error), code=2) from None
-    except LanguageError as error:
-        raise CommandError(str(error), code=2) from None
+            found = {"problems": [asdict(problem) for problem in problems]} if problems else {}
+            print(json.dumps({"error": str(error), **found}, indent=2))
+        raise
 
+
+def _run(args: argparse.Namespace) -> int:
+    if args.list:
+        return _list(languages.available(args.templates), args.json)
+    if not args.models:
+        raise CommandError("no model is given", "name at least one XML file", code=2)
+    if args.output is None:
+        raise CommandError("no output folder is given", "add -o DIR", code=2)
+    files = render(_load_all(args.models), languages.find(args.lang, args.templates))
     try:
         states = dict(_compare(files, args.output))
         if not args.check:
@@ -81,12 +89,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load_all(paths: Sequence[str]) -> list[Model]:
-    """All models. Raises ModelError with the problems of all of them together."""
+    """All models, each once. Raises ModelError with the problems of all of them together."""
     models: list[Model] = []
     problems: list[Problem] = []
-    for path in dict.fromkeys(paths):
+    distinct: dict[str, str] = {}
+    for path in map(bundled.resolve, paths):
+        distinct.setdefault(os.path.realpath(path) if "\0" not in path else path, path)
+    for path in distinct.values():
         try:
-            models.append(load(bundled.resolve(path)))
+            models.append(load(path))
         except ModelError as error:
             problems += error.problems
     if problems:
@@ -116,11 +127,14 @@ def _compare(files: dict[str, str], folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _write(files: dict[str, str], folder: Path) -> None:
-    """Write all files, then put all in place: a reader sees an old or a new file, never half of one."""
+    """Write all files, then put all in place: a reader sees an old or a new file, never half of one.
+
+    Where a file is a symbolic link, what it leads to is written.
+    """
     pending: list[tuple[Path, Path]] = []
     try:
         for path, text in files.items():
-            target = folder / path
+            target = Path(os.path.realpath(folder / path))
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
             pending.append((temporary, target))

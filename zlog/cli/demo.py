@@ -17,7 +17,6 @@ import zmq
 from zlog.errors import CommandError
 from zlog.zre import Pyre, PyreEvent, interfaces
 
-HELP = "see two peers find each other on this computer"
 DESCRIPTION = """\
 Start two ZRE peers in two processes, on the loopback interface and a random UDP port, and show how they find each
 other, talk and part. Nothing is sent to any network."""
@@ -29,9 +28,23 @@ _LINE = "{:>9.1f} ms   {:<7} {}"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "--seconds", type=float, default=10.0, metavar="N", help="give up after so many seconds (default: %(default)g)"
+        "--seconds",
+        type=_seconds,
+        default=10.0,
+        metavar="N",
+        help="give up after so many seconds (default: %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="print events as JSON lines, and a summary as the last one")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0 and at most 3600")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:
