@@ -1,6 +1,7 @@
 """ZRE (RFC 36): a drop-in for zeromq-pyre that can't be killed by the network."""
 
-from zlog.zre.core import CAUSES, Timing
+from zlog.zre.causes import CAUSES
+from zlog.zre.core import Timing
 from zlog.zre.events import PyreEvent
 from zlog.zre.node import Pyre
 from zlog.zre.observe import Observation, observe

@@ -38,7 +38,7 @@ def decode(data: bytes) -> Beacon | str:
     """Decode one UDP datagram.
 
     Returns:
-        the beacon, or the cause why it is discarded: one of the words in ``zlog.zre.core.CAUSES``.
+        the beacon, or the cause why it is discarded: one of the words in ``zlog.zre.causes``.
     """
     if data[:3] != PREFIX:
         return "beacon-foreign"

@@ -2,48 +2,25 @@
 
 It imports no socket, thread or clock. `zlog.zre.engine` drives it: it hands in beacons, frames and the time, and
 carries out the effects in their order. Neither `beacon` nor `frames` ever raises: what a peer sends and this node
-can't use is discarded and counted in `Core.counters`, by a cause of `CAUSES`, and the first of a cause is reported.
+can't use is discarded and counted in `Core.counters` by a cause of `zlog.zre.causes`; the first of a cause is reported.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from zlog import limits
 from zlog.wire import zre_msg
 from zlog.wire.runtime import DecodeError
 from zlog.zre import beacon as beacons
+from zlog.zre.causes import CAUSES
 from zlog.zre.effects import Beacon, Connect, Disconnect, Effect, Event, Report, Send
+from zlog.zre.endpoint import host_of, is_endpoint
 from zlog.zre.peer import Peer, Peers
-
-CAUSES: Final = {
-    "beacon-foreign": "a datagram that is no ZRE beacon",
-    "beacon-length": "a ZRE beacon of a wrong length",
-    "beacon-version": "a ZRE beacon of an unknown version",
-    "beacon-curve": "a CURVE beacon (version 3): this node has no keys, the peer will not be found",
-    "beacon-moved": "a beacon that gives a living peer another address",
-    "goodbye-foreign": "a goodbye beacon from another address than the peer's",
-    "peers-full": "a peer beyond the limit of peers or of this process's descriptors",
-    "pending-full": "a peer beyond the limit of peers that have not said HELLO",
-    "identity": "a message without a ZRE identity",
-    "malformed": "a malformed message",
-    "oversized": "a command beyond the limit of octets",
-    "hello-endpoint": "a HELLO with an unusable endpoint",
-    "hello-sequence": "a HELLO whose sequence is not 1",
-    "hello-late": "a HELLO that its sender's goodbye may have overtaken, until there is a sign of life",
-    "hello-limits": "groups or headers beyond the limits",
-    "not-ready": "a message from a peer that has not said HELLO",
-    "sequence": "a peer whose messages were lost, it has to say HELLO again",
-    "status": "a group status that doesn't match its JOINs and LEAVEs",
-    "connect": "a peer that can't be connected to",
-    "peer-queue": "a WHISPER or SHOUT to a peer that reads too slowly",
-}
-"""Why something was discarded: the word in `Core.counters`, and what it means."""
 
 
 class Timing(NamedTuple):
@@ -68,28 +45,6 @@ class Timing(NamedTuple):
     reap: float = 1.0
     retry: float = 2.0
     goodbye: float = 2.0
-
-
-def is_endpoint(endpoint: str) -> bool:
-    """Whether it is ``tcp://address:port`` with a numeric address: a name would be looked up, wherever it points."""
-    return host_of(endpoint) != ""
-
-
-def host_of(endpoint: str) -> str:
-    """Return the address in ``tcp://address:port``; empty when it is anything else."""
-    if not endpoint.startswith("tcp://"):
-        return ""
-    host, _, port = endpoint[6:].rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        return ""
-    address = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if "%" in address:
-        return ""  # a zone of IPv6 is the sender's own name for one of its interfaces
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    return "" if ip.is_unspecified or ip.is_multicast else host
 
 
 class Core:
