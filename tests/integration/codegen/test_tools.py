@@ -26,7 +26,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ruff() -> str:
     found = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
-    return found or unavailable("needs ruff", "install it: pip install 'zmq-zre-log[lint]'")
+    return found or unavailable("needs ruff", "install it: pip install 'zmq-zre-log[test]'")
 
 
 def test_formatter(package: Path) -> None:
@@ -43,7 +43,7 @@ def test_linter(package: Path) -> None:
 
 def test_type_checker(package: Path) -> None:
     if importlib.util.find_spec("mypy") is None:
-        unavailable("needs mypy", "install it: pip install 'zmq-zre-log[lint]'")
+        unavailable("needs mypy", "install it: pip install 'zmq-zre-log[test]'")
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(package.parent / "cache"), package.name]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=package.parent)
     assert done.returncode == 0, done.stdout + done.stderr

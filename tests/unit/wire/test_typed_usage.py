@@ -20,7 +20,7 @@ def test_it_runs() -> None:
 
 def test_it_checks() -> None:
     if importlib.util.find_spec("mypy") is None:
-        unavailable("needs mypy", "install it: pip install 'zmq-zre-log[lint]'")
+        unavailable("needs mypy", "install it: pip install 'zmq-zre-log[test]'")
     from mypy import api
 
     out, err, code = api.run(["--config-file", str(CONFIGURATION), "--strict", "--no-incremental", str(USAGE)])
