@@ -216,7 +216,10 @@ def test_row_an_application_that_does_not_read(seen, wait_until):
 
 
 def run(code: str, timeout_s: float = 20.0) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout_s, check=False)
+    quiet = "ignore:This process:DeprecationWarning"  # Python 3.12 and later warn of fork in a process with threads
+    return subprocess.run(
+        [sys.executable, "-W", quiet, "-c", code], capture_output=True, text=True, timeout=timeout_s, check=False
+    )
 
 
 PROGRAM = """
@@ -326,6 +329,16 @@ def test_row_only_the_loopback(seen):
     assert node.node.interface() == "lo"
     assert node.node.endpoint().startswith("tcp://127.0.0.1:")
     still_discovers(node, seen)
+
+
+def test_row_set_interface_lo(seen, zre_port):
+    node = Pyre("node")
+    node.set_interface("lo")
+    node.set_port(zre_port)
+    node.start()
+    seen("other").next("ENTER", "node")
+    assert node.endpoint().startswith("tcp://127.0.0.1:")
+    node.close()
 
 
 def test_row_no_exit_of_a_peer_that_never_entered(seen, zre_port):
