@@ -1,6 +1,8 @@
 """What a process makes once for all its nodes is made here, so that no test is blamed for it."""
 
+import threading
+
 from zlog.zre import Pyre, report
 
 Pyre().close()
-report.flush()
+report._put(threading.Event())  # starts the thread that writes log lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -17,19 +17,21 @@ class Calls:
     """A bounded queue of calls with a descriptor to poll. `put` is for any thread, the rest for the node's."""
 
     def __init__(self) -> None:
-        self._calls: deque[tuple[Call, bool]] = deque()
-        self._room = threading.Semaphore(limits.ZRE_COMMANDS)
+        self._calls: deque[Call] = deque()
         self._ears, self._bell = socket.socketpair()
         self._ears.setblocking(False)
         self._bell.setblocking(False)
         self._rung = False
+
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def fileno(self) -> int:
         """The descriptor, readable when calls wait."""
         return self._ears.fileno()
 
     def put(self, call: Call, timeout_s: float | None = 0) -> bool:
-        """Append a call.
+        """Append a call. It takes no lock, so that a signal handler may come in between.
 
         Args:
             call: to be called in the node's thread, after those before it.
@@ -38,10 +40,13 @@ class Calls:
         Returns:
             False when there was no room.
         """
-        counted = timeout_s is not None
-        if counted and not self._room.acquire(timeout=timeout_s or None, blocking=bool(timeout_s)):
-            return False
-        self._calls.append((call, counted))
+        if timeout_s is not None and len(self._calls) >= limits.ZRE_COMMANDS:
+            deadline = time.monotonic() + timeout_s
+            while len(self._calls) >= limits.ZRE_COMMANDS:
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(0.001)
+        self._calls.append(call)
         self.ring()
         return True
 
@@ -59,10 +64,7 @@ class Calls:
         self._rung = False
         try:
             for _ in range(len(self._calls)):
-                call, counted = self._calls.popleft()
-                if counted:
-                    self._room.release()
-                yield call
+                yield self._calls.popleft()
         finally:
             if self._calls:
                 self.ring()

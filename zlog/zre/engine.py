@@ -112,7 +112,7 @@ class Engine:
                 raise RuntimeError("this node was started already; make a new one")
             if self._given is None:
                 self._context: zmq.Context[zmq.Socket[bytes]] = _make_context()
-                undo.callback(self._context.term)
+                undo.push(self._drop_context)
             else:
                 self._context = zmq.Context.shadow(self._given.underlying)  # without what an asyncio one adds
             name = self.core.name
@@ -124,13 +124,27 @@ class Engine:
             self._watch(self._calls, zmq.POLLIN)
             self._watch(self._presence.udp, zmq.POLLIN)
             self._look(self._now())
-            thread = threading.Thread(target=self._run, name=f"zre-{name}", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=f"zre-{name}", daemon=True)
             self.running = True
-            undo.callback(setattr, self, "running", False)
-            thread.start()
-            self._thread = thread
             self.outlet.hold()
+            try:
+                self._thread.start()
+            except RuntimeError:  # no more threads
+                self._thread, self.running = None, False
+                self.outlet.release()
+                raise
+            except BaseException:  # interrupted while waiting for it: the thread lives, and cleans up itself
+                undo.pop_all()
+                self.signal()
+                raise
             undo.pop_all()
+
+    def _drop_context(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Undo the making of the context."""
+        if kind is not None and issubclass(kind, Exception):
+            self._context.destroy(linger=0)
+        else:  # interrupted anywhere: a socket may still be held by the traceback, and this would wait for it
+            threading.Thread(target=self._context.destroy, args=(0,), daemon=True).start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Say goodbye and end the thread. Harmless when it isn't running."""
@@ -150,7 +164,9 @@ class Engine:
     def abandon(self) -> None:
         """In a child process after fork: the thread and the sockets are the parent's."""
         self.running = False
+        self._thread = None
         self._lock = threading.RLock()
+        self.outlet.abandon()
 
     @property
     def is_current_thread(self) -> bool:
@@ -165,10 +181,11 @@ class Engine:
 
     def tell(self, call: Callable[[Core], list[Effect] | None]) -> None:
         """Have the core called soon, in the order of the calls of one thread. Waits only while too many wait."""
-        with self._lock:
-            if not self.running:
-                call(self.core)
-                return
+        if not self.running:
+            with self._lock:
+                if not self.running:
+                    call(self.core)
+                    return
 
         def run() -> None:
             self._carry_out(call(self.core) or [])
@@ -181,9 +198,12 @@ class Engine:
 
     def ask(self, question: Callable[[Core], T]) -> T:
         """Return the core's answer, or raise what the question raises."""
-        with self._lock:
-            if not self.running or self.is_current_thread:
-                return question(self.core)
+        if self.is_current_thread:
+            return question(self.core)
+        if not self.running:
+            with self._lock:
+                if not self.running:
+                    return question(self.core)
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -223,7 +243,7 @@ class Engine:
             if error.errno in _GONE:
                 raise
             self._once.warn(f"zmq-{error.errno}", "goes on after: %s", error)
-        except Exception as error:  # noqa: BLE001 - a node must outlive a defect in any one step
+        except BaseException as error:  # noqa: BLE001 - a node must outlive a defect in any one step
             self._once.warn(f"defect-{type(error).__name__}", "goes on after a step that failed", exc_info=error)
         else:
             return True
@@ -249,7 +269,7 @@ class Engine:
             due = min(due, self._gather_until)
         ready = dict(self._poller.poll(max(0, math.ceil((due - self._now()) * 1000))))
         now = self._now()
-        if self._calls.fileno() in ready:
+        if self._calls.fileno() in ready or self._calls:
             self._take_calls()
         if self._presence.udp.fileno() in ready or 0 < self._gather_until <= now:
             self._hear(now)
@@ -336,27 +356,34 @@ class Engine:
             now = self._now()
 
     def _end(self) -> None:
-        """Say goodbye, by a beacon to the peers and by STOP to the application, and give the sockets back."""
-        with contextlib.suppress(Exception):
-            for effect in self.core.depart():  # no EXIT: the application is told that all is over
-                if isinstance(effect, Beacon):
-                    self._broadcast(effect.data)
-        left = sum(link.close(lingers=True) for link in self._links.values())
-        if left:
-            self.core.counters["peer-queue"] += left
-        self._links.clear()
-        with self._lock:
-            self.running = False
-        self._presence.close()
-        self._calls.close()
-        if self._given is None:
-            self._context.term()
-        with contextlib.suppress(zmq.ZMQError):
-            self.outlet.deliver([b"STOP", self.core.uuid.bytes, self.core.name.encode()], False, self._now())
+        """Say goodbye, by a beacon to the peers and by STOP to the application, and give the sockets back.
+
+        Each step is taken, whatever becomes of the others: readers wait for STOP.
+        """
+        self.running = False
+        for step in (self._say_goodbye, self._close_links, self._presence.close, self._calls.close, self._deliver_stop):
+            with contextlib.suppress(BaseException):
+                step()
         self.ended = True
         with contextlib.suppress(zmq.ZMQError):
             self.outlet.flush(self._now())
         self.outlet.release()
+        if self._given is None:
+            self._context.term()
+
+    def _say_goodbye(self) -> None:
+        for effect in self.core.depart():  # no EXIT: the application is told that all is over
+            if isinstance(effect, Beacon):
+                self._broadcast(effect.data)
+
+    def _close_links(self) -> None:
+        left = sum(link.close(lingers=True) for link in self._links.values())
+        if left:
+            self.core.counters["peer-queue"] += left
+        self._links.clear()
+
+    def _deliver_stop(self) -> None:
+        self.outlet.deliver([b"STOP", self.core.uuid.bytes, self.core.name.encode()], False, self._now())
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

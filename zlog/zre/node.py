@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 from uuid import UUID, uuid4
 
 import pyre
@@ -72,6 +72,9 @@ class Pyre(pyre.Pyre):
     def __repr__(self) -> str:
         core = self._engine.core
         return f"<{type(self).__module__}.{type(self).__name__} {core.name} {core.uuid}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a node can be neither copied nor pickled")
 
     def __enter__(self) -> Self:
         self.start()
@@ -206,7 +209,7 @@ class Pyre(pyre.Pyre):
 
     def recent_events(self) -> Iterator[PyreEvent]:
         """Yield the events that wait now."""
-        while self.inbox.poll(0):
+        while not self.inbox.closed and self.inbox.poll(0):
             yield PyreEvent(self)
 
     def socket(self) -> zmq.Socket[bytes]:

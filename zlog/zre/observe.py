@@ -93,7 +93,9 @@ class _Watch:
         try:
             self._on_event(list(frames))
             return self._hide(list(frames)) if self._hide is not None else None
-        except (Exception, SystemExit):  # noqa: BLE001 - it must end neither the node's thread nor the application's recv()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - it must end neither the node's thread nor the application's recv()
             if not self._failed:
                 self._failed = True
                 report.log(logging.ERROR, "an observer of a node failed (told once)", exc_info=sys.exception())

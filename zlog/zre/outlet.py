@@ -78,7 +78,7 @@ class Outlet:
         hidden = False
         for observer in list(self.observers):
             hidden = observer(list(frames)) or hidden
-        if hidden:
+        if hidden and frames[0] != b"STOP":  # readers wait for that one
             return
         with self._lock:
             taken = self.inbox.push(frames, droppable)
@@ -103,6 +103,10 @@ class Outlet:
                     self.inbox.pop()
                     self.read_at = now
         return True
+
+    def abandon(self) -> None:
+        """In a child process after fork: the locks may be held by threads that only the parent has."""
+        self._lock, self.reading = threading.RLock(), threading.Lock()
 
     def hold(self) -> None:
         """One more needs it: the node's thread beside the application."""

@@ -32,6 +32,8 @@ def log(level: int, text: str, *args: object, exc_info: Any = None) -> None:
 
 def flush(timeout_s: float = 1.0) -> bool:
     """Wait until the lines so far are logged; return whether they are."""
+    if _writer is None and _lines.empty():
+        return True
     done = threading.Event()
     _put(done)
     return done.wait(timeout_s)
@@ -43,9 +45,10 @@ def _put(line: _Line) -> None:
     if _writer is None:
         with _lock:
             if _writer is None:
-                _writer = threading.Thread(target=_write, args=(_lines,), name="zre-log", daemon=True)
+                writer = threading.Thread(target=_write, args=(_lines,), name="zre-log", daemon=True)
                 with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter ends
-                    _writer.start()
+                    writer.start()
+                    _writer = writer
 
 
 def _write(lines: queue.SimpleQueue[_Line]) -> None:

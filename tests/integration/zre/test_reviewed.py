@@ -1,6 +1,8 @@
 """What a node must also survive: its own application, its logging, garbage collection, and slow readers."""
 
+import asyncio
 import contextlib
+import copy
 import gc
 import logging
 import os
@@ -20,7 +22,7 @@ import zlog.zre
 from zlog import limits
 from zlog.errors import NodeStoppedError
 from zlog.wire import zre_msg
-from zlog.zre import Pyre, Timing, report
+from zlog.zre import Pyre, Timing, observe, presence, report
 from zlog.zre.inbox import Inbox
 
 
@@ -262,7 +264,7 @@ def test_the_readmes_asyncio_example(start, forge, zre_port, tmp_path):
     running = start([sys.executable, "-u", "-W", "error", program])
     with Pyre("visitor", interface="lo", port=zre_port) as visitor:
         running.expect("ENTER visitor")
-        visitor.whispers(visitor.peers()[0], "hello")
+        visitor.whispers(next(visitor.events()).peer_uuid, "hello")
         running.expect("WHISPER visitor")
     running.expect("EXIT visitor")
     visitor.close()
@@ -291,3 +293,105 @@ def test_no_warning_at_exit(zre_port):
     for more in ("", "; n.stop()", "; n.close()"):
         command = [sys.executable, "-W", "error", "-X", "dev", "-c", code + more]
         assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+
+
+def test_an_observer_cannot_end_a_node_by_any_exception(seen):
+    node, other = seen("node"), seen("other")
+
+    def fail(frames):
+        raise asyncio.CancelledError
+
+    with observe(node.node, fail, hide=lambda frames: [b"JOIN"]):
+        other.next("ENTER", "node")
+        other.node.whispers(node.node.uuid(), "hi")
+        assert node.next("WHISPER").msg == [b"hi"]
+        node.node.stop()
+    assert node.next("STOP")
+
+
+def test_stop_cannot_be_hidden(seen):
+    node = seen("node")
+    with observe(node.node, lambda frames: None, hide=lambda frames: [b"JOIN"]):
+        node.node.stop()
+    assert [event.type for event in node.node.events()] == ["STOP"]
+
+
+def test_a_start_that_is_interrupted_can_be_left(zre_port, no_leaks, monkeypatch, wait_until):
+    node = Pyre("node", interface="lo", port=zre_port)
+    settle = presence.Presence.settle
+    with monkeypatch.context() as patch:
+
+        def interrupted(self, *args):
+            raise KeyboardInterrupt
+
+        patch.setattr(presence.Presence, "settle", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            node.start()
+    assert presence.Presence.settle is settle
+    gc.collect()
+    node.start()
+    node.close()
+
+
+def test_a_child_after_fork_ends_whatever_the_parents_threads_held(start, zre_port):
+    code = f"""
+import os, sys, threading
+from zlog.zre import Pyre
+node = Pyre("node", interface="lo", port={zre_port})
+node.start()
+for _ in range(2):
+    threading.Thread(target=node.recv, daemon=True).start()
+stop = False
+def churn():
+    while not stop:
+        node._outlet.flush(0.0)
+        node.peers()
+threading.Thread(target=churn, daemon=True).start()
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        node.join("x")
+        node.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+print("all ended", flush=True)
+os._exit(0)
+"""
+    program = start([sys.executable, "-W", "ignore", "-c", code])
+    program.expect("all ended", timeout_s=20)
+    assert program.wait() == 0
+
+
+def test_signal_handlers_may_use_a_node(start, zre_port):
+    code = f"""
+import os, signal, threading, time
+from zlog.zre import Pyre
+node = Pyre("node", interface="lo", port={zre_port})
+node.start()
+count = 0
+def handler(*_):
+    global count
+    node.shouts("G", "x")
+    node.peers()
+    count += 1
+signal.signal(signal.SIGUSR1, handler)
+def pester():
+    for number in range(300):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        while count <= number:
+            time.sleep(0.0002)
+thread = threading.Thread(target=pester)
+thread.start()
+while thread.is_alive():
+    node.shouts("G", "y")
+node.stop()
+print("handled", count == 300, flush=True)
+"""
+    program = start([sys.executable, "-c", code])
+    program.expect("handled True", timeout_s=30)
+    assert program.wait() == 0
+
+
+def test_nodes_are_not_copied(make_node):
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        copy.copy(make_node(start=False))
