@@ -121,6 +121,7 @@ class Engine:
             self._calls = Calls()
             undo.callback(self._calls.close)
             self._poller = zmq.Poller()
+            self._watched.clear()  # what a start that failed had left belongs to another poller
             self._watch(self._calls, zmq.POLLIN)
             self._watch(self._presence.udp, zmq.POLLIN)
             self._look(self._now())
