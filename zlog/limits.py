@@ -76,6 +76,9 @@ MAX_RUNS = 1_000
 MAX_PATH = 16
 """Collectors that records may have passed on their way: more hops are a loop, or a mistake."""
 
+MAX_LINKS = 1_000
+"""Collectors that a node links to, and links in one STATUS: each costs a node two sockets and four descriptors."""
+
 # --- Stores ----------------------------------------------------------------------------------------------------------
 
 MEMORY_STORE_RECORDS = 1_000_000

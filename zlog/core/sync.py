@@ -17,6 +17,7 @@ from zlog.wire.runtime import DecodeError
 _RUN: Final = struct.Struct(">16sQ12Q")
 _RESUME: Final = struct.Struct(">16sQBQ")
 _RANGE: Final = struct.Struct(">BQQQ")
+_LINK: Final = struct.Struct(">16sBBQQQ")
 _UUID_SIZE: Final = 16
 
 
@@ -68,6 +69,32 @@ class RangeStatus(NamedTuple):
     lag: int
 
 
+class LinkStatus(NamedTuple):
+    """One link of a node: STATUS.
+
+    Attributes:
+        collector: its UUID.
+        severity: the lowest that it demands.
+        durable: it stores what it takes.
+        live: the live link is ready.
+        sent, lag: records of the current run that were sent to it, and that wait to be sent.
+        waiting: records of the current run due to it that it has not committed; 0 when it is not durable.
+    """
+
+    collector: UUID
+    severity: int
+    durable: bool
+    live: bool
+    sent: int
+    lag: int
+    waiting: int
+
+
+#: Bits of a link's flags.
+DURABLE: Final = 1
+LIVE: Final = 2
+
+
 def pack_held(runs: Iterable[Held]) -> bytes:
     """OFFER.runs: 120 octets each."""
     return b"".join(
@@ -116,6 +143,30 @@ def unpack_ranges(octets: bytes) -> list[RangeStatus]:
     if any(status.severity not in RANGES for status in ranges):
         raise DecodeError("value", 0, "STATUS")
     return ranges
+
+
+def pack_links(links: Iterable[LinkStatus]) -> bytes:
+    """STATUS.links: 42 octets each."""
+    return b"".join(
+        _LINK.pack(
+            link.collector.bytes,
+            link.severity,
+            DURABLE * link.durable | LIVE * link.live,
+            link.sent,
+            link.lag,
+            link.waiting,
+        )
+        for link in links
+    )
+
+
+def unpack_links(octets: bytes) -> list[LinkStatus]:
+    """The same, read. Raises DecodeError."""
+    _check(octets, _LINK.size, limits.MAX_LINKS, "STATUS")
+    return [
+        LinkStatus(UUID(bytes=collector), severity, bool(flags & DURABLE), bool(flags & LIVE), *counts)
+        for collector, severity, flags, *counts in _LINK.iter_unpack(octets)
+    ]
 
 
 def pack_path(path: Iterable[UUID]) -> bytes:

@@ -902,9 +902,10 @@ class Status(Fields):
         clock: The node's clock: nanoseconds since 1970-01-01 UTC.
         closing: 1 in the last STATUS of a link, else 0.
         ranges: Ranges in use, 25 octets each: severity, next, dropped, lag.
+        links: The node's links, 42 octets each: collector, severity, flags, sent, lag, waiting.
     """
 
-    __slots__ = ("node", "epoch", "clock", "closing", "ranges")
+    __slots__ = ("node", "epoch", "clock", "closing", "ranges", "links")
     FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 11
     NAME: ClassVar[str] = "STATUS"
@@ -914,6 +915,7 @@ class Status(Fields):
         "clock": "number-8",
         "closing": "number-1",
         "ranges": "chunk",
+        "links": "chunk",
     }
 
     def __init__(
@@ -924,12 +926,14 @@ class Status(Fields):
         clock: int = 0,
         closing: int = 0,
         ranges: bytes = b"",
+        links: bytes = b"",
     ) -> None:
         self.node = node
         self.epoch = epoch
         self.clock = clock
         self.closing = closing
         self.ranges = ranges
+        self.links = links
 
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
@@ -937,6 +941,9 @@ class Status(Fields):
             ranges_octets = self.ranges
             if type(ranges_octets) is not bytes:
                 ranges_octets = as_octets(ranges_octets)
+            links_octets = self.links
+            if type(links_octets) is not bytes:
+                links_octets = as_octets(links_octets)
             head = _STATUS_1.pack(
                 b"\xaa\xa2\x0b",
                 uuid_octets(self.node),
@@ -945,7 +952,7 @@ class Status(Fields):
                 self.closing,
                 len(ranges_octets),
             )
-            return head + ranges_octets
+            return b"".join((head, ranges_octets, U32.pack(len(links_octets)), links_octets))
         except ENCODE_FAILURES as error:
             raise encode_error(self, error) from None
 
@@ -1366,9 +1373,15 @@ def _decode_status(frame: bytes, rest: Sequence[bytes], errors: str) -> Status:
     message.node = uuid_from(node_octets)
     start = 40
     end = start + size
-    if total < end:
+    if total < end + 4:
         raise DecodeError("truncated", start, "STATUS")
     message.ranges = frame[start:end]
+    (size,) = U32.unpack_from(frame, end)
+    start = end + 4
+    end = start + size
+    if total < end:
+        raise DecodeError("truncated", start, "STATUS")
+    message.links = frame[start:end]
     return message
 
 

@@ -19,6 +19,10 @@ HELD = st.builds(sync.Held, RUNS, st.tuples(*[PAIRS] * 6))
 RESUME = st.builds(sync.Resume, RUNS, st.sampled_from(RANGES), NUMBERS)
 STATUS = st.builds(sync.RangeStatus, st.sampled_from(RANGES), NUMBERS, NUMBERS, NUMBERS)
 
+LINKS = st.builds(
+    sync.LinkStatus, st.uuids(), st.integers(0, 255), st.booleans(), st.booleans(), NUMBERS, NUMBERS, NUMBERS
+)
+
 
 @given(st.lists(HELD, max_size=5))
 def test_runs_there_and_back(runs):
@@ -41,12 +45,19 @@ def test_ranges_there_and_back(ranges):
     assert sync.unpack_ranges(octets) == ranges
 
 
+@given(st.lists(LINKS, max_size=5))
+def test_links_there_and_back(links):
+    octets = sync.pack_links(links)
+    assert len(octets) == 42 * len(links)
+    assert sync.unpack_links(octets) == links
+
+
 @given(st.lists(st.uuids(), max_size=limits.MAX_PATH))
 def test_paths_there_and_back(path):
     assert sync.unpack_path(sync.pack_path(path)) == path
 
 
-UNPACK = [sync.unpack_held, sync.unpack_resume, sync.unpack_ranges, sync.unpack_path]
+UNPACK = [sync.unpack_held, sync.unpack_resume, sync.unpack_ranges, sync.unpack_links, sync.unpack_path]
 
 
 @pytest.mark.parametrize("unpack", UNPACK)
@@ -70,6 +81,7 @@ def test_any_octets_end_in_a_list_or_the_one_error(unpack, octets):
             limits.MAX_RUNS * 6,
         ),
         (sync.unpack_ranges, sync.pack_ranges([sync.RangeStatus(9, 1, 0, 0)]), 6),
+        (sync.unpack_links, bytes(42), limits.MAX_LINKS),
         (sync.unpack_path, bytes(16), limits.MAX_PATH),
     ],
 )
