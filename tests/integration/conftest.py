@@ -2,7 +2,8 @@
 
 import threading
 
-from zlog.zre import Pyre, report
+from zlog import report
+from zlog.zre import Pyre
 
 Pyre().close()
 report._put(threading.Event())  # starts the thread that writes log lines

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from zlog import limits
+from zlog.core.endpoint import host_of, is_endpoint
 from zlog.wire import zre_msg
 from zlog.wire.runtime import DecodeError
 from zlog.zre import beacon as beacons
 from zlog.zre.causes import CAUSES
 from zlog.zre.effects import Beacon, Connect, Disconnect, Effect, Event, Report, Send
-from zlog.zre.endpoint import host_of, is_endpoint
 from zlog.zre.peer import Peer, Peers
 
 

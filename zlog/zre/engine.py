@@ -22,6 +22,7 @@ from uuid import UUID
 import zmq
 
 from zlog import limits
+from zlog.report import Once, log
 from zlog.zre import descriptors
 from zlog.zre.calls import Calls
 from zlog.zre.core import Core
@@ -29,7 +30,6 @@ from zlog.zre.effects import Beacon, Connect, Disconnect, Effect, Event, Report,
 from zlog.zre.link import Link
 from zlog.zre.outlet import Outlet
 from zlog.zre.presence import LOOK_INTERVAL, Presence
-from zlog.zre.report import Once, log
 
 T = TypeVar("T")
 

@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 import pyre
 import zmq
 
+from zlog import report
 from zlog.errors import NodeStoppedError
-from zlog.zre import checks, report
+from zlog.zre import checks
 from zlog.zre.core import Core, Timing
 from zlog.zre.engine import Engine
 from zlog.zre.events import PyreEvent

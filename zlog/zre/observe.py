@@ -22,7 +22,7 @@ from typing import Any, Final
 import pyre
 import zmq
 
-from zlog.zre import report
+from zlog import report
 from zlog.zre.node import Pyre
 
 OnEvent = Callable[[Sequence[bytes]], None]

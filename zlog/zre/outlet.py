@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import zmq
 
+from zlog.report import Once
 from zlog.zre.inbox import Inbox
-from zlog.zre.report import Once
 
 Observer = Callable[[list[bytes]], bool]
 """Called in the node's thread with the frames of each event; when it returns True the application isn't told."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import zmq
 
-from zlog import limits
-from zlog.zre import descriptors, interfaces, report
+from zlog import limits, report
+from zlog.report import Once
+from zlog.zre import descriptors, interfaces
 from zlog.zre.interfaces import Interface
-from zlog.zre.report import Once
 from zlog.zre.udp import BeaconSocket
 
 LOOK_INTERVAL: Final = 2.0

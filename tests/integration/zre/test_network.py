@@ -10,7 +10,8 @@ import pyre
 import pytest
 
 from support.netns import Host, Network
-from zlog.zre import Pyre, Timing, report
+from zlog import report
+from zlog.zre import Pyre, Timing
 
 from .conftest import Seen
 
@@ -212,7 +213,8 @@ def test_row_a_frozen_peer_leaves_and_comes_back(lan, on):
 
 
 FROZEN = """
-from zlog.zre import Pyre, Timing, report
+from zlog import report
+from zlog.zre import Pyre, Timing
 node = Pyre("two")
 node.set_timing(Timing(beacon=0.2))
 node.start()

@@ -8,7 +8,8 @@ import threading
 import pyre
 import pytest
 
-from zlog.zre import Pyre, PyreEvent, observe, report
+from zlog import report
+from zlog.zre import Pyre, PyreEvent, observe
 
 SECRET = b"\xaa\xa2\x04"
 

@@ -19,10 +19,10 @@ import pytest
 import zmq
 
 import zlog.zre
-from zlog import limits
+from zlog import limits, report
 from zlog.errors import NodeStoppedError
 from zlog.wire import zre_msg
-from zlog.zre import Pyre, Timing, observe, presence, report
+from zlog.zre import Pyre, Timing, observe, presence
 from zlog.zre.inbox import Inbox
 
 

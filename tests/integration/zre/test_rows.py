@@ -16,10 +16,10 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from zlog import limits
+from zlog import limits, report
 from zlog.errors import NodeStoppedError
 from zlog.wire import zre_msg
-from zlog.zre import Pyre, PyreEvent, report
+from zlog.zre import Pyre, PyreEvent
 from zlog.zre.beacon import Beacon
 from zlog.zre.inbox import Inbox
 

@@ -6,12 +6,12 @@ import pytest
 
 from support.zre import Driven, Octets, headers_of
 from zlog import limits
+from zlog.core.endpoint import host_of
 from zlog.wire import zre_msg
 from zlog.zre.beacon import Beacon as BeaconOctets
 from zlog.zre.causes import CAUSES
 from zlog.zre.core import Core, Timing
 from zlog.zre.effects import Send
-from zlog.zre.endpoint import host_of
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Endpoints of mailboxes, as peers tell them: `tcp://address:port`. Pure."""
+"""Endpoints as peers tell them, of mailboxes and collectors: `tcp://address:port`. Pure."""
 
 from __future__ import annotations
 

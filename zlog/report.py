@@ -1,7 +1,7 @@
-"""Log lines of the nodes' threads, written by a thread of their own.
+"""Log lines of the threads of nodes, agents and collectors, written by a thread of their own.
 
-A node's thread must not log itself: a handler may raise, may wait for a lock whose owner waits for the node, or may
-send its records through the node. So lines are put in a bounded queue, which never waits.
+Such a thread must not log itself: a handler may raise, may wait for a lock whose owner waits for that thread, or may
+send its records through it. So lines are put in a bounded queue, which never waits.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ logger = logging.getLogger("zlog.zre")
 MOST: Final = 1_000
 """Lines that wait; beyond, a verbose node's are dropped. What is logged once per cause never comes near."""
 
-_Line = tuple[int, str, tuple[object, ...], Any] | threading.Event
+_Line = tuple[logging.Logger, int, str, tuple[object, ...], Any] | threading.Event
 _lines: queue.SimpleQueue[_Line] = queue.SimpleQueue()
 _writer: threading.Thread | None = None
 _lock = threading.Lock()
 
 
-def log(level: int, text: str, *args: object, exc_info: Any = None) -> None:
-    """Have a line logged soon, on the logger ``zlog.zre``. Never waits and never raises."""
-    if logger.isEnabledFor(level) and _lines.qsize() < MOST:
-        _put((level, text, args, exc_info))
+def log(level: int, text: str, *args: object, exc_info: Any = None, to: logging.Logger = logger) -> None:
+    """Have a line logged soon, on the logger ``zlog.zre`` or another one. Never waits and never raises."""
+    if to.isEnabledFor(level) and _lines.qsize() < MOST:
+        _put((to, level, text, args, exc_info))
 
 
 def flush(timeout_s: float = 1.0) -> bool:
@@ -57,9 +57,9 @@ def _write(lines: queue.SimpleQueue[_Line]) -> None:
         if isinstance(line, threading.Event):
             line.set()
             continue
-        level, text, args, exc_info = line
+        to, level, text, args, exc_info = line
         with contextlib.suppress(BaseException):  # a handler that raises is the application's, and says so itself
-            logger.log(level, text, *args, exc_info=exc_info)
+            to.log(level, text, *args, exc_info=exc_info)
 
 
 class Once:
@@ -67,17 +67,19 @@ class Once:
 
     Args:
         prefix: in front of each line.
+        to: the logger.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, to: logging.Logger = logger) -> None:
         self._prefix = prefix
+        self._to = to
         self._told: set[str] = set()
 
     def warn(self, cause: str, text: str, *args: object, exc_info: Any = None) -> None:
         """Log a warning, if it is the first of this cause."""
         if cause not in self._told:
             self._told.add(cause)
-            log(logging.WARNING, f"{self._prefix} {text}", *args, exc_info=exc_info)
+            log(logging.WARNING, f"{self._prefix} {text}", *args, exc_info=exc_info, to=self._to)
 
     def again(self, *prefixes: str) -> None:
         """Causes that begin so are over; the next one is told again."""
