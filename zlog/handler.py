@@ -8,8 +8,9 @@ Which records arrive: those at or above the application's level, always. Those b
 which was added, removed or replaced by `dictConfig` meanwhile is noticed. A handler that no logger of the tree holds
 (behind a QueueListener or a MemoryHandler) has no gate.
 
-`zlog`, `pyre` and `zmq` log about shipping records: theirs are taken when the application's own level lets them
-through, never because a collector asked, or each record shipped would make another one.
+`pyre` and `zmq` log about shipping records: theirs are taken when the application's own level lets them through, never
+because a collector asked, or each record shipped would make another one. What `zlog` says about itself is for the
+application's other handlers: it is never shipped.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from __future__ import annotations
 import logging
 import os
 from _thread import get_ident
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from math import floor
+from types import MethodType
 from typing import Any, Final, Protocol
 from weakref import WeakSet
 
@@ -29,13 +33,19 @@ from zlog.gate import OUR_LEVEL, Demanded, Gate
 from zlog.record import Site, attributes_of, text_of
 from zlog.severity import LEVELS
 
-__all__ = ["Handler", "Sink", "ask", "provide"]
+__all__ = ["Handler", "Sink", "ask", "provide", "release"]
+
+OURSELVES: Final = "zlog"
+"""The top of our own loggers."""
 
 ABOUT_SHIPPING: Final = frozenset({"zlog", "pyre", "zmq"})
 """Loggers, with all below them, whose records may come from shipping a record."""
 
 MAX_WAITING: Final = 1_000
 """Records of one thread that can wait while the sink has the one before; it has it for a few microseconds."""
+
+MAX_PLAIN: Final = 1_000
+"""Characters of a text that nobody needs to look at before it is sent."""
 
 MAX_SITES: Final = 4_096
 """Lines of code times threads whose attributes are remembered, some 500 octets each; then it begins anew."""
@@ -72,6 +82,22 @@ class Sink(Protocol):
         """
 
 
+class Queue(Protocol):
+    """Where a sink may have a handler put plain records itself: `Sink.queue`, if it has one.
+
+    Attributes:
+        waiting: takes (severity, time in seconds, logger, text, attributes encoded, 0, None). Appending is atomic, so
+            that no lock is needed, and nothing happens there that could log.
+        limit: who finds so many waiting after appending calls `over`.
+    """
+
+    waiting: deque[Any]
+    limit: int
+
+    def over(self) -> None:
+        """Wakes the sink if it sleeps; drops a record if there are too many. Never raises, never blocks."""
+
+
 _Take = Callable[[int, int, str, str, Mapping[str, Any]], None]
 _Waiting = list[Callable[[], None]]
 
@@ -87,19 +113,29 @@ def provide(start: Callable[..., Sink] | None) -> None:
     _start = start
 
 
-def ask(agent: Sink, level: int | None) -> None:
-    """What collectors ask of the handlers of this agent. Call it at each change, and each second while the agent runs.
+def ask(agent: Sink, level: int | None, wanted: Sequence[tuple[int, str]] = ()) -> None:
+    """What collectors ask of the handlers of this agent. Call it at each change, and each second while somebody asks.
 
     Args:
         agent: the sink.
         level: the lowest level of `logging` that anybody asks for, not below the floor; None when nobody asks.
+        wanted: level and logger of each demand, where some are for one logger and those below it only; "" is all.
     """
     with gate.lock:
         handlers = list(_handlers)
     for handler in handlers:
         if handler.agent is agent:
-            handler.ask(level)
+            handler.ask(level, wanted)
     gate.refresh()
+
+
+def release(agent: Sink) -> None:
+    """The agent has ended: its handlers get the process's next one at their next record, if it was the process's."""
+    with gate.lock:
+        handlers = list(_handlers)
+    for handler in handlers:
+        if handler.agent is agent:
+            handler.release()
 
 
 class _Sites:
@@ -110,13 +146,13 @@ class _Sites:
     """
 
     def __init__(self) -> None:
-        self.by_place: dict[str | None, dict[str, dict[int, tuple[str | None, dict[str, Any]]]]] = {}
+        self.by_place: dict[str | None, dict[str, dict[int, tuple[str | None, Site]]]] = {}
         self._count = 0
 
     def attributes_of(self, record: logging.LogRecord) -> dict[str, Any]:
         """As `zlog.record.attributes_of`, and remembered if other records can share it."""
         attributes = attributes_of(record)
-        if type(attributes) is Site:
+        if isinstance(attributes, Site) and record.name.partition(".")[0] != OURSELVES:
             self._count += 1
             if self._count > MAX_SITES:
                 self.by_place.clear()
@@ -154,12 +190,15 @@ class Handler(logging.Handler):
         super().__init__(level)
         self.minimum = max(self.level, 0)
         self.level = OUR_LEVEL
-        self.agent = agent
         self.dropped = 0
         self._options = options
-        self._take: _Take = agent.record if agent is not None else self._take_first
+        self._given = agent is not None
+        self.agent: Sink | None
+        self._take: _Take
         self._asked = _NOBODY
+        self._wanted: tuple[tuple[int, str], ...] = ()  # empty where the level says it all
         self._gates: dict[logging.Logger, Gate] = {}
+        self._use(agent)
         with gate.lock:
             _handlers.add(self)
 
@@ -178,6 +217,8 @@ class Handler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit. Returns whether the filters let it through."""
+        if record.name.partition(".")[0] == OURSELVES:
+            return False
         if record.levelno < self.minimum:
             return self._handle_asked(record)
         if self.filters:
@@ -189,11 +230,55 @@ class Handler(logging.Handler):
         self.emit(record)
         return True
 
+    def _short_way(self, queue: Queue) -> Callable[[logging.LogRecord], bool]:
+        """`handle` for an agent with a queue: most records are plain, and need half the time."""
+        waiting, levels, by_place = queue.waiting, LEVELS, _by_place
+        long_way: Callable[[logging.LogRecord], bool] = MethodType(Handler.handle, self)
+
+        def handle(record: logging.LogRecord) -> bool:
+            # All attributes before the look at __dict__: in CPython that makes each later one slower.
+            text: Any = record.msg
+            level = record.levelno
+            if record.args or type(text) is not str or self.filters or level < self.minimum:
+                return long_way(record)
+            try:
+                function, site = by_place[record.threadName][record.pathname][record.lineno]
+                values = levels[level], record.created, record.name, text, site.packed, 0, None
+                plain = (
+                    function == record.funcName
+                    and not (record.exc_info or record.exc_text or record.stack_info)
+                    and type(record) is _LogRecord
+                    and len(text) < MAX_PLAIN
+                    and len(record.__dict__) == _OWN_COUNT
+                )
+            except (KeyError, TypeError, AttributeError):  # the first of its place, or not quite a LogRecord
+                return long_way(record)
+            if not plain:
+                return long_way(record)
+            waiting.append(values)
+            if len(waiting) >= queue.limit:
+                queue.over()
+            return True
+
+        return handle
+
+    def _use(self, agent: Sink | None) -> None:
+        """Hand records to this agent from now on; without one, start the process's at the next record."""
+        self.agent = agent
+        self._take = agent.record if agent is not None else self._take_first
+        queue = getattr(agent, "queue", None)
+        kind = type(self)
+        vars(self).pop("handle", None)
+        if queue is not None and kind.emit is Handler.emit and kind.handle is Handler.handle:
+            self.handle = self._short_way(queue)  # type: ignore[method-assign, assignment]
+
     def _handle_asked(self, record: logging.LogRecord) -> bool:
         """A record below the minimum, or one that exists by demand: then it shows its true level, but only here."""
         mark = record.levelno
         level = mark.level if isinstance(mark, Demanded) else mark
         if level < self._asked or record.name.partition(".")[0] in ABOUT_SHIPPING:
+            return False
+        if self._wanted and not _is_wanted(self._wanted, level, record.name):
             return False
         record.levelno = level
         try:
@@ -218,7 +303,8 @@ class Handler(logging.Handler):
             if record.args or type(text) is not str or type(record) is not _LogRecord:
                 text = text_of(record)
             try:
-                function, attributes = _by_place[record.threadName][record.pathname][record.lineno]
+                function, site = _by_place[record.threadName][record.pathname][record.lineno]
+                attributes: dict[str, Any] = site
                 shared = function == record.funcName and not record.exc_info and not record.exc_text
                 if not shared or record.stack_info or len(record.__dict__) != _OWN_COUNT:
                     attributes = attributes_of(record)
@@ -269,22 +355,29 @@ class Handler(logging.Handler):
 
     def _take_first(self, *values: Any) -> None:
         """Stands in for the sink until there is one."""
-        if _start is None:
-            self.dropped += 1
-            return
         try:
+            if _start is None:
+                import_module("zlog.agent.process")  # which provides it
+            assert _start is not None
             agent = _start(**self._options)
         except Exception:
             self._take = self._take_none  # once is enough
             raise
-        self.agent, self._take = agent, agent.record
+        self._use(agent)
         agent.record(*values)
+
+    def release(self) -> None:
+        """See the function `release`; of one handler. One that was made with an agent keeps it."""
+        if not self._given:
+            self.ask(None)
+            self._use(None)
 
     def _take_none(self, *values: Any) -> None:
         self.dropped += 1
 
-    def ask(self, level: int | None) -> None:
+    def ask(self, level: int | None, wanted: Sequence[tuple[int, str]] = ()) -> None:
         """See the function `ask`; of one handler."""
+        self._wanted = () if any(lowest == level and not logger for lowest, logger in wanted) else tuple(wanted)
         if level is None and not self._gates:
             self._asked = _NOBODY
             return
@@ -301,6 +394,13 @@ class Handler(logging.Handler):
         """Give the loggers their levels back. What is in the agent stays there: see `zlog.flush`."""
         self.ask(None)
         super().close()
+
+
+def _is_wanted(wanted: Sequence[tuple[int, str]], level: int, name: str) -> bool:
+    """Whether a demand covers the logger: ``arm`` covers ``arm`` and ``arm.joint``, not ``army``."""
+    return any(
+        level >= lowest and (not logger or name == logger or name.startswith(f"{logger}.")) for lowest, logger in wanted
+    )
 
 
 def _holders(handler: Handler) -> list[logging.Logger]:

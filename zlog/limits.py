@@ -79,6 +79,70 @@ MAX_PATH = 16
 MAX_LINKS = 1_000
 """Collectors that a node links to, and links in one STATUS: each costs a node two sockets and four descriptors."""
 
+MAX_SUBSCRIPTIONS = 1_000
+"""Subscriptions of one collector: one that wants single severities of RECORD and BATCH has 31."""
+
+MAX_CONTROL = 10_000
+"""Sync messages that wait for a collector that doesn't take them; then STATUS and PONG are left out."""
+
+# --- The agent: what an application can make it hold -------------------------------------------------------------
+
+INTAKE_RECORDS = 65_536
+"""Records that wait for the agent's thread, which takes a hundred thousand in 0.1 s; beyond, they are dropped, counted,
+and named to the collectors as gone."""
+
+INTAKE_BYTES = 64 * 1024 * 1024
+"""Octets of those of them that are large or have attributes of their own."""
+
+JOURNAL_BYTES = 16 * 1024 * 1024
+"""The journal in memory unless told otherwise: 16 MiB is half a million records of an ordinary log, compressed."""
+
+LINK_QUEUE_FRAMES = 100
+"""Frames in libzmq's queue to one collector; those after them wait in the journal, which is there anyway."""
+
+# --- The collector: what nodes can make it hold -----------------------------------------------------------------------
+
+COLLECTOR_LINKS = 4_096
+"""Nodes on sync at the same time: each costs four descriptors and some 20 kB; the next one is refused as busy."""
+
+COLLECTOR_STREAMS = 65_536
+"""Runs times ranges that are kept track of, some 2 kB each; beyond, those of ended runs are left to the stores, and if
+there are none, records of new runs are discarded."""
+
+COLLECTOR_RUNS_OF_LINK = 1_000
+"""Runs that one node may offer besides its own, as `MAX_RUNS`."""
+
+COLLECTOR_RECEIVE_BYTES = 16 * 1024 * 1024
+"""Octets of frames that wait to be looked at; then nothing is received, and nodes wait, by TCP."""
+
+COLLECTOR_QUEUE_BYTES = 8 * 1024 * 1024
+"""Octets of frames that wait for one store, a second's work of SQLite; beyond, the store gets them later, by FETCH, or
+if no other store is faster, nodes wait."""
+
+COLLECTOR_VIEW_RECORDS = 100_000
+"""Records that wait for who iterates over a collector; beyond, the oldest are dropped and counted."""
+
+COLLECTOR_VIEW_BYTES = 64 * 1024 * 1024
+"""Octets of those."""
+
+COLLECTOR_CREDIT_BYTES = 8 * 1024 * 1024
+"""Octets of BATCH frames that all nodes together may send unasked-for in answer to FETCH."""
+
+COLLECTOR_FETCH_BYTES = 1024 * 1024
+"""Octets of those for one run and range: eight nodes are asked at the same time, the others take turns."""
+
+COLLECTOR_SYNC_BYTES = 64 * 1024
+"""One sync message of a node other than BATCH, but for OFFER, which `MAX_RUNS` bounds: the largest has 42 kB."""
+
+COLLECTOR_PEERS_LEFT = 1_000
+"""Peers that left whose 16-bit ids are still known, for LOG that is on its way."""
+
+COLLECTOR_LEGACY_RUNS = 65_536
+"""Ids that LOG can have: one run is made up for each, or for the peer that has it."""
+
+MAX_FRAME_BYTES = 2 * 1024 * 1024
+"""One frame on live and sync (ZMQ_MAXMSGSIZE), as section 10.2 has it."""
+
 # --- Stores ----------------------------------------------------------------------------------------------------------
 
 MEMORY_STORE_RECORDS = 1_000_000

@@ -101,14 +101,20 @@ class Run:
         self.next[index] = sequence + 1
         return ordinal, sequence
 
+    def skip(self, severity: int, count: int) -> None:
+        """Give numbers to records that can't be kept: they become a gap."""
+        self.ordinal += count
+        self.next[(severity - 1) >> 2] += count
+
 
 class _Open:
     """A batch that still grows."""
 
-    __slots__ = ("encoded", "ordinal", "sequence", "since", "size", "time_ns")
+    __slots__ = ("count", "encoded", "ordinal", "sequence", "since", "size", "time_ns")
 
     def __init__(self, sequence: int, ordinal: int, time_ns: int, now: int) -> None:
         self.encoded: list[bytes] = []
+        self.count = 0
         self.sequence = sequence
         self.ordinal = ordinal
         self.time_ns = time_ns
@@ -168,24 +174,42 @@ class Cutter:
         Returns:
             The batches that had to be closed: mostly none.
         """
-        index = (severity - 1) >> 2
+        return self.add_many((severity - 1) >> 2, sequence, ordinal, time_ns, 1, encoded, now)
+
+    def add_many(
+        self, index: int, sequence: int, ordinal: int, time_ns: int, count: int, encoded: bytes, now: int
+    ) -> list[Batch]:
+        """Take contiguous records of a range whose ordinals rise, at most `room`; else as `add`.
+
+        Args:
+            index: of the range, 0 for TRACE to 5 for FATAL.
+            sequence, ordinal, time_ns: of the first.
+            count: how many they are.
+            encoded: one after the other.
+        """
         batch = self._open[index]
         closed: list[Batch] = []
         if batch is not None and (
-            batch.sequence + len(batch.encoded) != sequence or batch.size + len(encoded) > self._close_bytes
+            batch.sequence + batch.count != sequence or batch.size + len(encoded) > self._close_bytes
         ):
             closed = self._close(batch.ordinal)
             batch = None
         if batch is None:
             batch = self._open[index] = _Open(sequence, ordinal, time_ns, now)
         batch.encoded.append(encoded)
+        batch.count += count
         batch.size += len(encoded)
         if index >= _URGENT or self._last is None or now - self._last >= self._close_ns:
             self._urgent = True
         self._last = now
-        if len(batch.encoded) >= self._close_records or batch.size >= self._close_bytes:
+        if batch.count >= self._close_records or batch.size >= self._close_bytes:
             closed += self._close(batch.ordinal)
         return closed
+
+    def room(self, index: int) -> int:
+        """How many records the open batch of a range still takes; a new one takes as many when there is none."""
+        batch = self._open[index]
+        return self._close_records - (batch.count if batch is not None else 0)
 
     def due(self) -> int | None:
         """When `tick` has something to do; 0 for at once, None for never as long as nothing is added."""
@@ -211,7 +235,7 @@ class Cutter:
 
     def waiting(self) -> int:
         """How many records are in open batches."""
-        return sum(len(batch.encoded) for batch in self._open if batch is not None)
+        return sum(batch.count for batch in self._open if batch is not None)
 
     def _close(self, through: int | None) -> list[Batch]:
         """Close the batches whose first ordinal is at most this, or all."""
@@ -229,14 +253,14 @@ class Cutter:
         return [self._batch(RANGES[index], batch) for _, index, batch in closing]
 
     def _batch(self, first_severity: int, batch: _Open) -> Batch:
-        codec, body = self._packer.pack(batch.encoded)
+        codec, body = self._packer.pack(batch.encoded, batch.count)
         run = self._run
         message = zre_log_msg.Batch(
             severity=first_severity,
             node=run.node,
             epoch=run.epoch,
             sequence=batch.sequence,
-            count=len(batch.encoded),
+            count=batch.count,
             codec=codec,
             host=self._host,
             name=self._name,
@@ -248,7 +272,7 @@ class Cutter:
             run.epoch,
             first_severity,
             batch.sequence,
-            len(batch.encoded),
+            batch.count,
             self._host,
             self._name,
             self._pid,

@@ -38,13 +38,18 @@ class Packer:
     def __init__(self) -> None:
         self._compressor = zstd.ZstdCompressor(level=_LEVEL)
 
-    def pack(self, encoded: Sequence[bytes]) -> tuple[int, bytes]:
+    def pack(self, encoded: Sequence[bytes], count: int | None = None) -> tuple[int, bytes]:
         """Codec and body of 1 to 1,024 records that `zlog.record` encoded.
+
+        Args:
+            encoded: the records; where ``count`` is given, several of them may be in one.
+            count: how many they are.
 
         Raises:
             ValueError: there are none, or too many, or they are longer than 1 MiB together.
         """
-        count = len(encoded)
+        if count is None:
+            count = len(encoded)
         if not 1 <= count <= MAX_BATCH_RECORDS:
             raise ValueError(f"{count} records are not 1 to {MAX_BATCH_RECORDS}")
         head = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")

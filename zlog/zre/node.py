@@ -38,6 +38,7 @@ class Pyre(pyre.Pyre):
         interface: network interface by name or address, such as ``"eth0"`` or ``"lo"``; by default the default
             route's.
         port: UDP port of the beacons.
+        uuid: of the node; a new one if none is given. No two nodes of a network may have the same.
 
     Attributes:
         inbox: the socket that `recv` reads, for polling.
@@ -56,8 +57,9 @@ class Pyre(pyre.Pyre):
         *,
         interface: str | None = None,
         port: int = 5670,
+        uuid: UUID | None = None,
     ) -> None:
-        core = Core(uuid4(), None if not name else checks.short("name", name))
+        core = Core(uuid or uuid4(), None if not name else checks.short("name", name))
         wanted = None if interface is None else checks.text("interface", interface)
         checked = checks.port(port)
         self._engine = Engine(core, ctx)

@@ -617,7 +617,13 @@ def test_records_about_shipping_are_no_answer_to_a_demand(sink: Recorder, printe
         log_all(name)
     assert {taken.severity for taken in sink.taken} == {13, 17}  # the application's level lets these through
     log_all("zlogger")
-    assert len(sink.taken) == 10 + 4
+    assert len(sink.taken) == 6 + 4  # of those of zlog itself, none
+
+
+def test_what_zlog_says_about_itself_is_not_shipped(sink: Recorder, printed: Printed) -> None:
+    log_all("zlog.agent")
+    assert sink.taken == []
+    assert len(printed.lines) == 2  # WARNING and ERROR, as the application's level has it
 
 
 def test_the_gate_alone(sink: Recorder) -> None:

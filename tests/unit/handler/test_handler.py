@@ -281,7 +281,7 @@ def test_a_sink_that_logs_about_itself(name: str, printed: Printed) -> None:
     root.addHandler(ours)
     logging.getLogger("app").error("x")
     assert sink.texts == ["x"]
-    assert ours.dropped == 1
+    assert ours.dropped == (0 if name.startswith("zlog") else 1)  # zlog's own isn't shipped in any case
     assert len(printed.lines) == 2  # others see it
 
 
@@ -374,14 +374,6 @@ def test_an_interrupt_passes_and_leaves_nothing_behind(sink: Recorder) -> None:
 
 
 # --- without an agent ------------------------------------------------------------------------------------------------
-
-
-def test_without_an_agent_nothing_happens(capsys: pytest.CaptureFixture[str]) -> None:
-    ours = Handler()
-    root.addHandler(ours)
-    logging.getLogger("app").error("x")
-    assert capsys.readouterr().err == ""
-    assert ours.dropped == 1
 
 
 def test_the_agent_is_started_at_the_first_record(sink: Recorder) -> None:

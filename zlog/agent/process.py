@@ -1,0 +1,129 @@
+"""The agent that a process has by default: `zlog.start`, `zlog.flush`, `zlog.shutdown`, `zlog.attach`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pyre
+
+from zlog import handler
+from zlog.agent.agent import Agent
+from zlog.config import Settings
+
+__all__ = ["attach", "current", "flush", "settings", "shutdown", "start"]
+
+_lock = threading.RLock()
+_agent: Agent | None = None
+
+
+def start(
+    settings: Settings | None = None,
+    *,
+    name: str | None = None,
+    floor: str | int | None = None,
+    collectors: Sequence[str] | str | None = None,
+    interface: str | None = None,
+    port: int | None = None,
+    discover: bool | None = None,
+    journal_bytes: int | str | None = None,
+    allow_hosts: Sequence[str] | str | None = None,
+    exit_timeout_s: float | None = None,
+    node: pyre.Pyre | None = None,
+) -> Agent:
+    """Start the agent of this process; a second call returns the one that runs.
+
+    It isn't needed: the first record that reaches a `zlog.Handler` starts the agent, set up by the environment. Call it
+    to say more, and to be found before the first record.
+
+    Args:
+        settings: all settings at once, as `zlog.settings` gave them in another process.
+        node: the application's own Pyre node, see `attach`.
+
+    The others are those of `zlog.config.Settings`; what isn't given is read from the environment.
+
+    Raises:
+        SettingsError: a value isn't possible.
+    """
+    global _agent
+    with _lock:
+        if _agent is not None:
+            return _agent
+        if settings is None:
+            settings = Settings.read(
+                {
+                    "name": name,
+                    "floor": floor,
+                    "collectors": collectors,
+                    "interface": interface,
+                    "port": port,
+                    "discover": discover,
+                    "journal_bytes": journal_bytes,
+                    "allow_hosts": allow_hosts,
+                    "exit_timeout_s": exit_timeout_s,
+                }
+            )
+        _agent = Agent(settings, node)
+        return _agent.start()
+
+
+def attach(node: pyre.Pyre, **options: Any) -> Agent:
+    """Let the agent of this process use the application's own Pyre node, ours or a published one.
+
+    It joins the group ``ZYRE-LOGNODE``, links to the collectors that the node sees, and logs the node's ENTER, EXIT,
+    JOIN and LEAVE (as INFO) and SEND and RECV (as DEBUG), each with the UUID of the peer. A published node is seen only
+    as the application reads its events.
+
+    Args:
+        node: started or not.
+        options: those of `start`.
+
+    Raises:
+        RuntimeError: the agent of this process runs already, with a node of its own.
+    """
+    with _lock:
+        if _agent is not None and _agent.uuid != node.uuid():
+            raise RuntimeError("the agent of this process runs already; attach the node before the first record")
+        return start(node=node, **options)
+
+
+def current() -> Agent | None:
+    """The agent of this process; None if there is none."""
+    return _agent
+
+
+def settings() -> Settings:
+    """The settings of this process's agent, or what they would be: picklable, for `start` in a process it spawns.
+
+    Raises:
+        SettingsError: a variable of the environment has a value that isn't possible.
+    """
+    return _agent.settings if _agent is not None else Settings.read()
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Wait until every durable collector that is linked has committed what was logged so far; return whether it has.
+
+    True as well when nothing was ever logged. False when no collector is there.
+    """
+    agent = _agent
+    return True if agent is None else agent.flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 3.0) -> bool:
+    """Deliver what there is, as far as the time allows, and end the agent; return whether all is delivered.
+
+    It isn't needed: the end of the program does the same. A later `start` begins a new run.
+    """
+    global _agent
+    with _lock:
+        agent, _agent = _agent, None
+    if agent is None:
+        return True
+    delivered = agent.stop(timeout_s)
+    handler.release(agent)
+    return delivered
+
+
+handler.provide(lambda **options: start(**options))
