@@ -197,6 +197,7 @@ class Agent:
         self._undo()
         engine.stop(max(0.1, deadline - time.monotonic()))
         network.stop()
+        self._engine = self._network = self._node = None
         self._intake.awake()
         if self in _agents:
             _agents.remove(self)
@@ -222,7 +223,7 @@ class Agent:
 
         Returns:
             Whether every durable collector that is linked has committed them. False at the end of the time, and at
-            once when no collector is linked and none is expected.
+            once when no collector is linked, or none that stores records.
         """
         deadline = time.monotonic() + timeout_s
         self._start_for_the_rest()

@@ -89,7 +89,8 @@ class Flush(Waiter):
         self.committed = bool(durable) and all(link.has_committed(self.nexts) for link in durable)
         viewers = serving if self._receipt and not durable else []
         self.received = any(link.has_committed(self.nexts) or link.is_legacy for link in viewers)
-        return self.committed or self.received
+        hopeless = bool(serving) and len(serving) == len(engine.links()) and not durable and not self._receipt
+        return self.committed or self.received or hopeless
 
 
 class Engine:

@@ -26,7 +26,7 @@ from zlog.handler import Sink
 from zlog.wire import zre_log_msg
 from zlog.wire.runtime import DecodeError
 from zlog.wire.zre_log_msg import EVENT_ENTER, EVENT_EXIT, EVENT_JOIN, EVENT_LEAVE, EVENT_RECV, EVENT_SEND
-from zlog.zre import Observation, Pyre, observe
+from zlog.zre import Observation, Pyre, checks, observe
 
 __all__ = ["Network", "is_advert"]
 
@@ -200,7 +200,8 @@ class Network:
 
     def _wrap(self, node: pyre.Pyre) -> None:
         inside = threading.local()
-        for name in _CALLS:
+        names = [name for name in _CALLS if not (name.endswith("s") and isinstance(node, Pyre))]  # ours call the others
+        for name in names:
             if name in vars(node) and isinstance(node, Pyre):
                 continue  # somebody else's already
             vars(node)[name] = self._wrapper(getattr(node, name), name, inside)
@@ -210,7 +211,7 @@ class Network:
     def _wrapper(self, method: Callable[..., Any], name: str, inside: threading.local) -> Callable[..., Any]:
         @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if getattr(inside, "depth", 0):  # `whispers` calls `whisper`
+            if getattr(inside, "depth", 0):  # one calls another
                 return method(*args, **kwargs)
             inside.depth = 1
             try:
@@ -225,6 +226,8 @@ class Network:
 
     def _sent(self, name: str, args: tuple[Any, ...]) -> None:
         to, content = args[0], args[1] if len(args) > 1 else b""
+        if name in ("whispers", "shouts"):
+            content = checks.formatted(content, args[2:])
         if name in ("join", "leave"):
             event = EVENT_JOIN if name == "join" else EVENT_LEAVE
             self._tell(_INFO, f"{name.upper()} {to}", event, None, {"zre.group": to})

@@ -105,7 +105,7 @@ def settings() -> Settings:
 def flush(timeout_s: float = 5.0) -> bool:
     """Wait until every durable collector that is linked has committed what was logged so far; return whether it has.
 
-    True as well when nothing was ever logged. False when no collector is there.
+    True as well when nothing was ever logged. False, at once, when no collector is there, or none that stores records.
     """
     agent = _agent
     return True if agent is None else agent.flush(timeout_s)
