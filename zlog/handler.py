@@ -33,7 +33,7 @@ from zlog.gate import OUR_LEVEL, Demanded, Gate
 from zlog.record import Site, attributes_of, text_of
 from zlog.severity import LEVELS
 
-__all__ = ["Handler", "Sink", "ask", "provide", "release"]
+__all__ = ["Handler", "Queue", "Sink", "adopt", "ask", "provide", "release"]
 
 OURSELVES: Final = "zlog"
 """The top of our own loggers."""
@@ -103,6 +103,7 @@ _Waiting = list[Callable[[], None]]
 
 _handlers: WeakSet[Handler] = WeakSet()
 _start: Callable[..., Sink] | None = None
+_current: Sink | None = None
 _inside: dict[int, _Waiting | None] = {}  # by thread that is inside a sink; None until something waits
 _DELIVERING: Final[_Waiting] = []  # stands for: what waited is being handed on; what is logged meanwhile is dropped
 
@@ -129,9 +130,21 @@ def ask(agent: Sink, level: int | None, wanted: Sequence[tuple[int, str]] = ()) 
     gate.refresh()
 
 
-def release(agent: Sink) -> None:
-    """The agent has ended: its handlers get the process's next one at their next record, if it was the process's."""
+def adopt(agent: Sink) -> None:
+    """This is the process's agent now: of all handlers that were made without one, and will be."""
+    global _current
     with gate.lock:
+        _current = agent
+        handlers = list(_handlers)
+    for handler in handlers:
+        handler.adopt(agent)
+
+
+def release(agent: Sink) -> None:
+    """The process's agent has ended: its handlers get the next one at their next record."""
+    global _current
+    with gate.lock:
+        _current = None if _current is agent else _current
         handlers = list(_handlers)
     for handler in handlers:
         if handler.agent is agent:
@@ -198,9 +211,9 @@ class Handler(logging.Handler):
         self._asked = _NOBODY
         self._wanted: tuple[tuple[int, str], ...] = ()  # empty where the level says it all
         self._gates: dict[logging.Logger, Gate] = {}
-        self._use(agent)
         with gate.lock:
             _handlers.add(self)
+            self._use(agent if agent is not None else _current)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} ({logging.getLevelName(self.minimum)})>"
@@ -365,6 +378,11 @@ class Handler(logging.Handler):
             raise
         self._use(agent)
         agent.record(*values)
+
+    def adopt(self, agent: Sink) -> None:
+        """See the function `adopt`; of one handler."""
+        if not self._given:
+            self._use(agent)
 
     def release(self) -> None:
         """See the function `release`; of one handler. One that was made with an agent keeps it."""

@@ -8,8 +8,8 @@ and so that the octets on `lo` are those of the contender alone: they are counte
 Each producer is a process that logs 100 octets of text so many times, as fast as it can, through `logging` unless the
 name says otherwise. There are 1,000 texts, which differ in a number of 20 digits. Contenders take turns in every round.
 **records/s** is from the first call to the moment when the last record is in the store: for ours when it was committed,
-for the others when the file has all lines, or has not grown for 2 s: then **lost** says how many are missing. A ratio is
-the median of the ratios within each round to the first contender.
+for the others when the file has all lines, or has not grown for 2 s: then **lost** says how many are missing. A ratio
+is the median of the ratios within each round to the first contender.
 
 rsyslogd takes part where it is installed (`apt-get install rsyslog`), over TCP into a file.
 """
@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Final
 
 TEXTS: Final = """[
-    f"The quick brown fox jumps over the lazy dog while {number * 7919**5:020} bottles of beer stand by.".ljust(100, ".")
+    f"The quick brown fox jumps over the lazy dog while {number * 7919**5:020} bottles of beer stand.".ljust(100, ".")
     for number in range(1000)
 ]"""
 QUIET_S: Final = 2.0

@@ -227,7 +227,7 @@ class Network:
     def _sent(self, name: str, args: tuple[Any, ...]) -> None:
         to, content = args[0], args[1] if len(args) > 1 else b""
         if name in ("whispers", "shouts"):
-            content = checks.formatted(content, args[2:])
+            content = checks.formatted(str(content), args[2:])
         if name in ("join", "leave"):
             event = EVENT_JOIN if name == "join" else EVENT_LEAVE
             self._tell(_INFO, f"{name.upper()} {to}", event, None, {"zre.group": to})

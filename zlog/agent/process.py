@@ -65,6 +65,7 @@ def start(
                 }
             )
         _agent = Agent(settings, node)
+        handler.adopt(_agent)
         return _agent.start()
 
 
