@@ -29,6 +29,7 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from zlog import gate
+from zlog.config import Settings
 from zlog.gate import OUR_LEVEL, Demanded, Gate
 from zlog.record import Site, attributes_of, text_of
 from zlog.severity import LEVELS
@@ -193,6 +194,9 @@ class Handler(logging.Handler):
         level: as of any handler: the application wants no record below in its journal. A collector may ask for more.
         options: for the agent that is started, if none was given: the arguments of `zlog.start`.
 
+    Raises:
+        SettingsError: an option isn't possible.
+
     Attributes:
         agent: what takes the records; None until there is one.
         minimum: the handler's level as the application set it.
@@ -204,6 +208,8 @@ class Handler(logging.Handler):
         self.minimum = max(self.level, 0)
         self.level = OUR_LEVEL
         self.dropped = 0
+        if options:
+            Settings.read(options)  # now, and not when the first record comes
         self._options = options
         self._given = agent is not None
         self.agent: Sink | None

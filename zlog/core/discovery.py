@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -300,6 +299,8 @@ class Discovery:
 
     def _rank(self, target: Target) -> bytes:
         """Section 4.6."""
+        from hashlib import sha256  # OpenSSL is 1.5 MB, and most networks have no pools
+
         assert target.collector is not None
         return sha256(self._node.bytes + target.collector.bytes).digest()
 
