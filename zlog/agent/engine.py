@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import select
+import sys
 import threading
 import time
 from collections import deque
@@ -212,7 +213,7 @@ class Engine:
                 try:
                     self._turn()
                 except Exception:  # noqa: BLE001 - a fault here must not end the log for good
-                    self._once.warn("fault", "met a fault of its own (told once)", exc_info=True)
+                    self._once.warn("fault", "met a fault of its own (told once)", exc_info=sys.exception())
                     self._pause()
         finally:
             self._end()
@@ -236,6 +237,8 @@ class Engine:
         batches, dropped = self._intake.drain(self._holdings.run, self._cutter, now)
         self._journal(batches, now)
         self._journal(self._cutter.tick(now), now)
+        if dropped:  # what is open has lower numbers: it goes into the journal before they are given up
+            self._journal(self._cutter.flush(), now)
         for severity, count in dropped.items():
             self._holdings.drop(severity, count)
             self._once.warn("dropped", "drops records: they come faster than a thread can take them (told once)")
@@ -290,7 +293,7 @@ class Engine:
         try:
             function(now)
         except Exception:  # noqa: BLE001 - one bad call must not keep the others from their turn
-            self._once.warn("call", "met a fault of its own (told once)", exc_info=True)
+            self._once.warn("call", "met a fault of its own (told once)", exc_info=sys.exception())
 
     def _pause(self) -> None:
         select.select([self._reader], [], [], 0.1)

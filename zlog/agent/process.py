@@ -106,6 +106,8 @@ def settings() -> Settings:
 def flush(timeout_s: float = 5.0) -> bool:
     """Wait until every durable collector that is linked has committed what was logged so far; return whether it has.
 
+    What a program logged before a collector came is not that collector's, unless it asked for it.
+
     True as well when nothing was ever logged. False, at once, when no collector is there, or none that stores records.
     """
     agent = _agent

@@ -459,3 +459,24 @@ def test_records_of_a_stopped_agent_do_no_harm(zre_port: int) -> None:
     for _ in range(10):
         logger.error("nobody will see this")
     assert not agent.stop(0.1) or agent.flush(0.1) is False
+
+
+def test_what_comes_faster_than_it_can_be_taken_is_named(
+    collect: CollectorMaker, zre_port: int, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread is held up while records come: those that don't fit are gone, with their numbers."""
+    monkeypatch.setattr("zlog.limits.INTAKE_RECORDS", 1_000)
+    collector = collect(f"sqlite:{tmp_path}/log.db")
+    with Agent(Settings(name="fast", interface="lo", port=zre_port)) as agent:
+        assert agent.wait_link(10)
+        for _ in range(5):
+            assert agent._engine is not None
+            agent._engine.ask(lambda engine: [agent.record(9, 1, "app", f"{n}", {}) for n in range(1_500)], [])
+        assert agent.deliver(10) == "committed"
+        status = agent.status()
+        assert status.next[9] == 7_501
+        assert status.dropped[9] > 0
+    assert collector.wait_until(lambda status: all(node.closed for node in status.nodes))
+    (node,) = collector.status().nodes
+    assert (node.ranges[9].missing, node.ranges[9].stored + node.ranges[9].lost) == (0, 7_500)
+    assert sum(loss.stop - loss.start for loss in collector.losses()) == node.ranges[9].lost == status.dropped[9]
