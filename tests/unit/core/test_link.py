@@ -1,5 +1,6 @@
 """A node's side of a link (protocol, chapters 5 and 6), without sockets."""
 
+import random
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import fuzz_link
 from zlog import limits
 from zlog.core.batches import Cutter, Run
 from zlog.core.discovery import Target
@@ -618,3 +620,15 @@ def test_live_frames_hold_what_was_logged(node: Node) -> None:
     message = wire.decode(node.link.peek() or b"")
     assert isinstance(message, wire.Batch)
     assert [record.text for record in body.records_of(message)] == ["text 1", "text 2", "text 3"]
+
+
+def test_the_fuzz_target_finds_nothing_quickly() -> None:
+    source = random.Random(5)
+    for seed in fuzz_link.SEEDS:
+        fuzz_link.one_input(seed)
+        for _ in range(20):
+            mutated = bytearray(seed)
+            for _ in range(source.randint(1, 6)):
+                mutated[source.randrange(len(mutated))] = source.randrange(256)
+            fuzz_link.one_input(bytes(mutated))
+    assert sum(fuzz_link.one_input(seed) for seed in fuzz_link.SEEDS) > len(fuzz_link.SEEDS) // 2
