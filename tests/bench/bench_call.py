@@ -14,8 +14,8 @@ runs.
   gate, which is there while a collector asks, and counts for every handler of the process.
 - **args**: the same with arguments to be formatted, which NullHandler and a disabled level never do.
 
-SocketHandler sends to a process on the loopback, PUBHandler has nobody. picologging, structlog and loguru take part
-where they are installed (`pip install picologging structlog loguru`). No beacon is sent.
+SocketHandler sends to a process on the loopback, PUBHandler has nobody. The others take part where
+they are installed: `pip install picologging structlog loguru opentelemetry-sdk fluent-logger`. No beacon is sent.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import json
 import logging
 import logging.handlers
 import queue
+import socket
 import statistics
 import subprocess
 import sys
@@ -210,9 +211,15 @@ def standard(stack: ExitStack) -> Iterator[Contender]:
     from zmq.log.handlers import PUBHandler
 
     context = stack.enter_context(Context())
-    socket = stack.enter_context(context.socket(PUB))
-    socket.bind_to_random_port("tcp://127.0.0.1")
-    yield Contender("enabled", "pyzmq PUBHandler, nobody", make_logger("pub", PUBHandler(socket)).info)
+    publisher = stack.enter_context(context.socket(PUB))
+    publisher.bind_to_random_port("tcp://127.0.0.1")
+    yield Contender("enabled", "pyzmq PUBHandler, nobody", make_logger("pub", PUBHandler(publisher)).info)
+
+    discard = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    discard.bind(("127.0.0.1", 0))  # what nobody reads is dropped
+    syslog = logging.handlers.SysLogHandler(discard.getsockname())
+    stack.callback(syslog.close)
+    yield Contender("enabled", "SysLogHandler, UDP", make_logger("syslog", syslog).info)
 
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     to_file = logging.FileHandler(Path(folder, "log"))
@@ -249,6 +256,49 @@ def installed(stack: ExitStack) -> Iterator[Contender]:
         loguru.logger.add(Path(folder, "loguru"), level="INFO")
         stack.callback(loguru.logger.remove)
         yield Contender("enabled", "loguru, file", loguru.logger.info)
+    yield from otel(stack)
+    yield from fluentd(stack)
+
+
+def otel(stack: ExitStack) -> Iterator[Contender]:
+    """OpenTelemetry's SDK, in batches, to an exporter that drops them."""
+    with contextlib.suppress(ImportError):
+        logs: Any = importlib.import_module("opentelemetry.sdk._logs")
+        export: Any = importlib.import_module("opentelemetry.sdk._logs.export")
+
+        class Drop(export.LogExporter):  # type: ignore[misc]
+            def export(self, batch: Any) -> Any:
+                return export.LogExportResult.SUCCESS
+
+            def shutdown(self) -> None:
+                pass
+
+            def force_flush(self, timeout_millis: int = 0) -> bool:
+                return True
+
+        provider = logs.LoggerProvider()
+        provider.add_log_record_processor(export.BatchLogRecordProcessor(Drop()))
+        stack.callback(provider.shutdown)
+        yield Contender(
+            "enabled",
+            "OpenTelemetry SDK, batches",
+            make_logger("otel", logs.LoggingHandler(logger_provider=provider)).info,
+        )
+
+
+def fluentd(stack: ExitStack) -> Iterator[Contender]:
+    """fluent-logger's handler with a thread, to a process that drops all."""
+    with contextlib.suppress(ImportError):
+        fluent: Any = importlib.import_module("fluent.asynchandler")
+        process = stack.enter_context(
+            subprocess.Popen([sys.executable, "-c", DISCARD], stdout=subprocess.PIPE, text=True)
+        )
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        handler = fluent.FluentHandler("bench", host="127.0.0.1", port=port, queue_maxsize=10_000, queue_circular=True)
+        stack.callback(handler.close)
+        yield Contender("enabled", "fluent-logger, async", make_logger("fluent", handler).info)
 
 
 def measure(contender: Contender, count: int) -> float:
