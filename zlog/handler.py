@@ -236,9 +236,14 @@ class Handler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit. Returns whether the filters let it through."""
-        if record.name.partition(".")[0] == OURSELVES:
+        try:
+            if record.name.partition(".")[0] == OURSELVES:
+                return False
+            below = record.levelno < self.minimum
+        except (AttributeError, TypeError):  # somebody made a LogRecord of anything
+            self._fail(record)
             return False
-        if record.levelno < self.minimum:
+        if below:
             return self._handle_asked(record)
         if self.filters:
             passed: bool | logging.LogRecord = self.filter(record)
@@ -258,15 +263,17 @@ class Handler(logging.Handler):
             # All attributes before the look at __dict__: in CPython that makes each later one slower.
             text: Any = record.msg
             level = record.levelno
-            if record.args or type(text) is not str or self.filters or level < self.minimum:
+            if record.args or type(text) is not str or self.filters or type(level) is not int or level < self.minimum:
                 return long_way(record)
             try:
                 function, site = by_place[record.threadName][record.pathname][record.lineno]
-                values = levels[level], record.created, record.name, text, site.packed, 0, None
+                created = record.created
+                values = levels[level], created, record.name, text, site.packed, 0, None
                 plain = (
                     function == record.funcName
                     and not (record.exc_info or record.exc_text or record.stack_info)
                     and type(record) is _LogRecord
+                    and type(created) is float
                     and len(text) < MAX_PLAIN
                     and len(record.__dict__) == _OWN_COUNT
                 )

@@ -338,7 +338,7 @@ class Engine:
         for wires, (deadline, nexts) in list(self._ending.items()):
             link = wires.link
             if link.has_sent(nexts) or now >= deadline or not link.serves:
-                link.closing(now)
+                link.closing(now, nexts)
                 wires.pump(now)
                 del self._ending[wires]
                 self._drop(wires, LINGER_MS)

@@ -21,7 +21,9 @@ from zlog import limits
 from zlog.core.batches import Batch, Cutter, Run
 from zlog.handler import MAX_PLAIN
 from zlog.limits import MAX_RECORD_BYTES
+from zlog.plain import text_of
 from zlog.record import Site, encode_values
+from zlog.severity import LEAST, MOST
 
 __all__ = ["Intake"]
 
@@ -31,6 +33,21 @@ _PLACEHOLDER: Final = 1 << 62
 _HEAD: Final = 10
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+
+
+#: What a receiver takes (protocol, section 7.2).
+_LATEST: Final = (1 << 63) - 1
+_LATEST_S: Final = 9.2e9
+_OCTET: Final = 255
+_UUID_SIZE: Final = 16
+
+
+def _time_of(time: Any) -> int:
+    """Nanoseconds of what should be seconds; 0 for what isn't a time."""
+    try:
+        return min(max(floor(float(time) * 1e9), 0), _LATEST)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 class _Encoded:
@@ -106,7 +123,17 @@ class Intake:
         event: int = 0,
         peer: bytes | None = None,
     ) -> None:
-        """Take one record: `zlog.handler.Sink`."""
+        """Take one record: `zlog.handler.Sink`. What isn't possible is made possible, or it would spoil its batch."""
+        if not (type(severity) is int and LEAST <= severity <= MOST):
+            severity = min(max(int(severity), LEAST), MOST)
+        if not (type(time_ns) is int and 0 <= time_ns <= _LATEST):
+            time_ns = min(max(int(time_ns), 0), _LATEST)
+        if type(logger) is not str or type(text) is not str:
+            logger, text = text_of(logger), text_of(text)
+        if not (type(event) is int and 0 <= event <= _OCTET):
+            event = 0
+        if peer is not None and not (type(peer) is bytes and len(peer) == _UUID_SIZE):
+            peer = None
         if type(attributes) is Site and len(text) < MAX_PLAIN:
             self.waiting.append((severity, time_ns, logger, text, attributes.packed, event, peer))
         elif self._octets < limits.INTAKE_BYTES:
@@ -164,7 +191,12 @@ class _Numbers:
             item = pop()
             if not isinstance(item, _Encoded):
                 severity, time, logger, text, packed, event, peer = item
-                time_ns = time if type(time) is int else max(floor(time * 1e9), 0)  # seconds, as LogRecord has them
+                if type(time) is int:
+                    time_ns = time
+                elif type(time) is float and 0.0 <= time < _LATEST_S and type(logger) is str:
+                    time_ns = floor(time * 1e9)  # seconds, as LogRecord has them
+                else:  # a LogRecord that somebody made of anything
+                    time_ns, logger = _time_of(time), text_of(logger)
                 index = (severity - 1) >> 2
                 lane = lanes[index]
                 lane.append((run.ordinal, time_ns, severity, logger, text, event, peer, packed))

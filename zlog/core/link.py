@@ -12,7 +12,7 @@ something:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -325,10 +325,15 @@ class Link:
                 self._fetches[run, first] = fetch
             return
 
-    def closing(self, now: int) -> None:
-        """The link is to end in order: the last STATUS is in `control`."""
+    def closing(self, now: int, nexts: Sequence[int] | None = None) -> None:
+        """The link is to end in order: the last STATUS is in `control`.
+
+        Args:
+            nexts: the sequences, from TRACE to FATAL, before which everything was due to this link; by default all that
+                was logged. What was logged since, and not sent, is nothing that the collector misses.
+        """
         if self._welcomed:
-            self._status(now, closing=True)
+            self._status(now, closing=True, nexts=nexts)
             self._status_at = None
 
     # --- what it is ---------------------------------------------------------------------------------------------------
@@ -350,9 +355,12 @@ class Link:
     def lag(self, first_severity: int) -> int:
         """Records of the current run that have still to be sent."""
         index = range_index(first_severity)
+        return self._lag(index, self._holdings.run.next[index])
+
+    def _lag(self, index: int, following: int) -> int:
         if not self._bases[index] or not self._is_due(index):
             return 0
-        return max(0, self._holdings.run.next[index] - self._position(index))
+        return max(0, following - self._position(index))
 
     def waiting(self) -> int:
         """Records of the current run, due to a durable collector, that it has not committed."""
@@ -442,7 +450,10 @@ class Link:
             return
         if len(self._fetches) >= limits.MAX_RUNS:
             raise DecodeError("value", 0, "FETCH")
-        stop = min(message.stop, following) if message.stop else None
+        if run == self._holdings.key:
+            stop = min(message.stop, following) if message.stop else None
+        else:  # a run that ended: nothing comes any more, and what is asked for beyond its end is gone
+            stop = message.stop or following
         if stop is not None and stop <= message.start:
             return
         self._fetches[key] = _Fetch(message.start, message.stop, stop, message.credit)
@@ -594,17 +605,21 @@ class Link:
             ).encode()
         )
 
-    def _status(self, now: int, *, closing: bool = False) -> None:
+    def _status(self, now: int, *, closing: bool = False, nexts: Sequence[int] | None = None) -> None:
         if not self._welcomed:
             return
         self._status_at = now + STATUS_NS
         if len(self.control) >= limits.MAX_CONTROL and not closing:
             return  # nobody takes what there is
         holdings = self._holdings
+        if nexts is None:
+            nexts = holdings.run.next
+        else:
+            nexts = [max(each, self._position(index)) for index, each in enumerate(nexts)]
         ranges = [
-            RangeStatus(first, holdings.run.next[index], holdings.dropped[index], self.lag(first))
+            RangeStatus(first, nexts[index], holdings.dropped[index], self._lag(index, nexts[index]))
             for index, first in enumerate(RANGES)
-            if holdings.run.next[index] > 1
+            if nexts[index] > 1
         ]
         self.control.append(
             zre_log_msg.Status(

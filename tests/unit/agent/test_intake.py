@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import zlog
 from zlog import limits
 from zlog.agent.intake import Intake
 from zlog.core.batches import Batch, Cutter, Run
@@ -32,6 +33,9 @@ class Taken:
 
     def wake(self) -> None:
         self.woken += 1
+
+    def record(self, *values: Any) -> None:
+        self.intake.record(*values)
 
     def log(self, severity: int, text: str, attributes: Any = PLACE, **more: Any) -> None:
         self.intake.record(severity, 5, "app", text, attributes, **more)
@@ -86,6 +90,47 @@ def test_whatever_is_logged_comes_out_once_and_in_order(logged: list[tuple[int, 
         assert len(msgspec.msgpack.encode(record)) <= limits.MAX_RECORD_BYTES
     firsts = [batch.first_ordinal for batch in taken.batches]
     assert firsts == sorted(firsts)
+
+
+ODD = [float("nan"), float("inf"), -1.0, 1e15, "yesterday", None, 1 << 99]
+
+
+@pytest.mark.parametrize("change", [*({"created": each} for each in ODD), {"name": None}, {"name": 3}])
+def test_an_odd_log_record_spoils_no_other(taken: Taken, change: dict[str, Any]) -> None:
+    """Such as come through `logging.makeLogRecord` from whatever somebody received."""
+
+    class Agent:
+        queue = taken.intake
+        record = staticmethod(taken.intake.record)
+
+    ours = zlog.Handler(Agent())
+    place = {"pathname": "a.py", "lineno": 3, "funcName": "f", "threadName": "main", "levelno": 20, "name": "app"}
+    for number in range(30):
+        ours.handle(logging.makeLogRecord(place | {"msg": f"{number}"} | (change if number % 10 == 5 else {})))
+    records = taken.drain()
+    good = [str(number) for number in range(30) if number % 10 != 5]
+    assert [record.text for record in records if record.text in good] == good
+    assert len(records) + ours.dropped == 30
+    assert [record.ordinal for record in records] == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize("level", [None, "INFO", 1 << 70])
+def test_an_odd_level_is_not_raised_into_the_application(
+    taken: Taken, level: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    ours = zlog.Handler(taken)
+    ours.handle(logging.makeLogRecord({"levelno": level, "msg": "x", "name": "app"}))
+
+
+def test_the_agents_own_api_makes_the_best_of_anything(taken: Taken) -> None:
+    taken.intake.record(99, -5, None, 3, {}, event=-1, peer=b"short")  # type: ignore[arg-type]
+    taken.intake.record(0, 1 << 70, "app", "x", PLACE, event=999)
+    first, second = taken.drain()
+    assert (first.severity, first.time_ns, first.logger, first.text, first.event, first.peer) == (
+        24, 0, "None", "3", 0, None,
+    )  # fmt: skip
+    assert (second.severity, second.time_ns, second.event) == (1, (1 << 63) - 1, 0)
 
 
 def test_batches_are_cut_at_256(taken: Taken) -> None:

@@ -528,6 +528,22 @@ def test_status_comes_each_second_and_at_the_end(node: Node) -> None:
     assert node.link.due() is None
 
 
+def test_the_last_status_tells_what_was_due_and_not_what_came_since(node: Node) -> None:
+    node.linked()
+    node.log(INFO, 3)
+    nexts = list(node.run.next)
+    assert node.sent() == [(INFO, 1, 3)]
+    node.log(INFO, 2)  # after the collector's LEAVE
+    node.log(WARN)
+    node.link.closing(0, nexts)
+    (status,) = node.control()
+    assert {each.severity: (each.next, each.lag) for each in unpack_ranges(status.ranges)} == {INFO: (4, 0)}
+    node.sent()
+    node.link.closing(0, nexts)
+    (status,) = node.control()
+    assert unpack_ranges(status.ranges)[0].next == 6  # it was sent all the same
+
+
 def test_ping_is_answered(node: Node) -> None:
     node.linked()
     node.link.sync(wire.Ping(clock=99).encode(), 0)
