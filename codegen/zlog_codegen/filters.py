@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from zlog_codegen import abnf
+from zlog_codegen import abnf, markdown, naming, utf16
 from zlog_codegen.layout import constant_octets
 
 
@@ -109,6 +109,65 @@ def c_literal(value: str | bytes) -> str:
     return f'"{"".join(plain)}"'
 
 
+def js_literal(value: int | str) -> str:
+    """A literal of JavaScript and TypeScript, with the quotes that formatters prefer.
+
+    A number that their ``number`` can't hold is a bigint.
+    """
+    if isinstance(value, int):
+        return str(value) if abs(value) < 1 << 53 else f"{value}n"
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    return f"{quote}{''.join(_js_character(letter, quote) for letter in value)}{quote}"
+
+
+def _js_character(letter: str, quote: str) -> str:
+    if letter in {"\\", quote}:
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\u{{{ord(letter):x}}}"
+
+
+def ruby_literal(value: int | str) -> str:
+    """A Ruby literal; text in single quotes where that says the same."""
+    if isinstance(value, int):
+        return re.sub(r"(?<=\d)(?=(\d{3})+$)", "_", str(value))
+    if value.isprintable() and "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    escaped = re.sub(r'[\\"]|#(?=[{$@])', r"\\\g<0>", value)
+    return f'"{"".join(letter if letter.isprintable() else f"{chr(92)}u{{{ord(letter):x}}}" for letter in escaped)}"'
+
+
+def go_literal(value: int | str | bytes) -> str:
+    """A Go literal; octets are a string, too."""
+    if isinstance(value, int):
+        return str(value)
+    return _quoted(value, lambda code: f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
+def rust_literal(value: int | str | bytes) -> str:
+    """A Rust literal; octets are a byte string."""
+    if isinstance(value, int):
+        return f"{value:_}"
+    return f"{'b' if isinstance(value, bytes) else ''}{_quoted(value, lambda code: f'{chr(92)}u{{{code:x}}}')}"
+
+
+def _quoted(value: str | bytes, escape: Callable[[int], str]) -> str:
+    """``value`` in double quotes; what isn't printable is escaped, in text by ``escape``."""
+    if isinstance(value, bytes):
+        letters = [chr(octet) if 32 <= octet < 127 else f"\\x{octet:02x}" for octet in value]
+    else:
+        letters = [letter if letter.isprintable() else escape(ord(letter)) for letter in value]
+    return '"' + "".join(f"\\{letter}" if letter in {'"', "\\"} else letter for letter in letters) + '"'
+
+
+def lua_literal(value: str | bytes) -> str:
+    """A string literal of Lua: printable ASCII, everything else in decimal."""
+    octets = value.encode() if isinstance(value, str) else value
+    plain = (chr(octet) if 32 <= octet < 127 and chr(octet) not in '"\\' else f"\\{octet:03d}" for octet in octets)
+    return f'"{"".join(plain)}"'
+
+
 def hexadecimal(value: bytes, separator: str = "", prefix: str = "") -> str:
     """Octets as ``prefix`` and two digits each, joined: ``0xaa, 0xa2``."""
     return separator.join(f"{prefix}{octet:02x}" for octet in value)
@@ -126,9 +185,17 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "sort_names": sort_names,
     "is_unsorted": is_unsorted,
     "c_literal": c_literal,
+    "snake": naming.snake,
+    "js_literal": js_literal,
+    "ruby_literal": ruby_literal,
+    "go_literal": go_literal,
+    "rust_literal": rust_literal,
+    "lua_literal": lua_literal,
     "hex": hexadecimal,
+    **utf16.FILTERS,
     "constant_octets": constant_octets,
     "abnf_normalized": abnf.normalized,
     "abnf_defined": abnf.defined,
     "abnf_printable": abnf.printable,
+    **markdown.FILTERS,
 }

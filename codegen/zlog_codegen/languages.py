@@ -4,6 +4,7 @@
 
     title = "Python 3.11 or newer"      # what `zlog codegen --list` says
     check = "abnf"                      # optional: what is written must pass this check (zlog_codegen.render.CHECKS)
+    also = ["c"]                        # optional: languages whose files are written besides, as these build on them
 
     [names]                             # a style of zlog_codegen.naming for each kind of name
     file = "snake"                      # file, message, type, field, constant
@@ -14,10 +15,16 @@
     words = ["class", "def"]            # for every kind of name
     field = ["encode"]                  # for one kind, besides
 
+    [options.package]                   # optional: what `--option package=VALUE` sets, for templates language.options
+    default = "wire"
+    pattern = "[a-z.]+"                 # a regular expression that all of the value must match
+    what = "a name in lower case"       # the same for people
+
     [[files]]                           # every file that is written
     template = "codec.py.j2"
     path = "{file}.py"                  # {file} the model, {message} the message, in the style for files
     per = "model"                       # "model", "message", or "run": one for all models
+    only = "conformance"                # optional: written for `zlog conform` only
 
     [types.number-1]                    # the type table: a row for each type, with what the templates want to know
     type = "int"
@@ -26,9 +33,10 @@ Rows are for ``number-1``, ``number-2``, ``number-4``, ``number-8``, ``octets``,
 ``hash``, ``chunk``, ``uuid``, ``frame``, ``msg`` and ``composite``. All must be there.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +48,8 @@ DESCRIPTION: Final = "language.toml"
 
 KINDS: Final = ("file", "message", "type", "field", "constant")
 SCOPES: Final = ("model", "message", "run")
+#: What a file can be for, if it isn't written always.
+PURPOSES: Final = ("conformance",)
 ROWS: Final = (
     *("number-1", "number-2", "number-4", "number-8", "octets", "string", "longstr"),
     *("strings", "hash", "chunk", "uuid", "frame", "msg", "composite"),
@@ -48,11 +58,21 @@ ROWS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FileRule:
-    """A file to write: from which template, under which name, and for what each."""
+    """A file to write: from which template, under which name, and for what each; ``only`` for what, if not always."""
 
     template: str
     path: str
     per: str
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Something that the user of a language can choose: what it is if he doesn't, and what it can be."""
+
+    default: str
+    pattern: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,9 @@ class Language:
     suffix: str
     files: tuple[FileRule, ...]
     types: Mapping[str, Mapping[str, Any]]
+    also: tuple[str, ...] = ()
+    choices: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def identifier(self, name: str, kind: str) -> str:
         """The identifier for a name of the model; ``kind`` is one of KINDS."""
@@ -91,6 +114,28 @@ def find(name: str, folders: Sequence[Path] = ()) -> Language:
     if name not in languages:
         raise LanguageError(f"language {name!r} is unknown; there are: {', '.join(languages)}")
     return languages[name]
+
+
+def choose(language: Language, words: Sequence[str]) -> Language:
+    """The language with options set, each written ``NAME=VALUE``. Raises LanguageError."""
+    options = dict(language.options)
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise LanguageError(f"option {word!r} is not possible; write it as NAME=VALUE")
+        if name not in language.choices:
+            hint = rules.suggest(name, language.choices, "options")
+            raise LanguageError(f"option {name!r} is unknown to {language.name}; {hint}")
+        if re.fullmatch(language.choices[name].pattern, value, re.ASCII) is None:
+            raise LanguageError(f"option {name}: {value!r} is not possible; use {language.choices[name].what}")
+        options[name] = value
+    return replace(language, options=options)
+
+
+def companion(language: Language, name: str) -> Language:
+    """A language that ``language`` builds on, by itself: one beside it, or else a bundled one. Raises LanguageError."""
+    beside = language.folder.parent / name / DESCRIPTION
+    return replace(read(beside if beside.is_file() else BUNDLED / name / DESCRIPTION), also=())
 
 
 def read(description: Path) -> Language:
@@ -120,7 +165,7 @@ def read(description: Path) -> Language:
         data: dict[str, Any] = tomllib.loads(description.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise refuse(str(error)) from None
-    known(data, ("title", "check", "names", "reserved", "files", "types"), "")
+    known(data, ("title", "check", "also", "names", "reserved", "options", "files", "types"), "")
     styles = _strings(data.get("names"))
     reserved = data.get("reserved", {})
     files = data.get("files")
@@ -134,6 +179,10 @@ def read(description: Path) -> Language:
     if set(rows) != set(ROWS) or not all(isinstance(row, dict) for row in rows.values()):
         raise refuse(f"[types] must have one row for each of {', '.join(ROWS)}")
     words = word_list("words")
+    also = data.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(name, str) and name.isidentifier() for name in also):
+        raise refuse("also must be a list of names of languages")
+    choices = _options(data.get("options", {}), refuse)
     return Language(
         name=description.parent.name,
         title=text(data, "title", description.parent.name),
@@ -144,15 +193,40 @@ def read(description: Path) -> Language:
         suffix=text(reserved, "suffix", "_") or "_",
         files=_files(files, refuse),
         types=rows,
+        also=tuple(also),
+        choices=choices,
+        options={name: option.default for name, option in choices.items()},
     )
+
+
+def _options(table: object, refuse: Any) -> dict[str, Option]:
+    """The options of a language; the default must be a value that is possible."""
+    if not isinstance(table, dict):
+        raise refuse("[options] must be a table")
+    choices: dict[str, Option] = {}
+    for name, entry in table.items():
+        strings = _strings(entry)
+        if strings is None or set(strings) != {"default", "pattern", "what"}:
+            raise refuse(f"[options.{name}] needs default, pattern and what")
+        try:
+            possible = re.fullmatch(strings["pattern"], strings["default"], re.ASCII)
+        except re.error as error:
+            raise refuse(f"pattern in [options.{name}]: {error}") from None
+        if possible is None:
+            raise refuse(f"default in [options.{name}] doesn't match the pattern")
+        choices[name] = Option(**strings)
+    return choices
 
 
 def _files(entries: object, refuse: Any) -> tuple[FileRule, ...]:
     rules: list[FileRule] = []
     for entry in entries if isinstance(entries, list) else ():
         strings = _strings(entry)
-        if strings is None or set(strings) != {"template", "path", "per"} or strings["per"] not in SCOPES:
+        needed = {"template", "path", "per"}
+        if strings is None or set(strings) - {"only"} != needed or strings["per"] not in SCOPES:
             raise refuse(f"each of [[files]] needs template, path and per, one of {', '.join(SCOPES)}")
+        if strings.get("only", PURPOSES[0]) not in PURPOSES:
+            raise refuse(f"only in [[files]] can be {', '.join(PURPOSES)}")
         rules.append(FileRule(**strings))
     if not rules:
         raise refuse("there are no [[files]]")

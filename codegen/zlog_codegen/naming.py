@@ -49,10 +49,42 @@ def cobol(name: str) -> str:
     return kebab(name).upper()
 
 
+#: Words that Go's style guide has in capitals wherever they stand in a name.
+_INITIALISMS: Final = frozenset(
+    {
+        *(
+            "acl",
+            "api",
+            "ascii",
+            "cpu",
+            "css",
+            "dns",
+            "eof",
+            "guid",
+            "html",
+            "http",
+            "https",
+            "id",
+            "ip",
+            "json",
+            "qps",
+        ),
+        *("ram", "rpc", "sla", "smtp", "sql", "ssh", "tcp", "tls", "ttl", "udp", "ui", "uid", "uri", "url", "utf8"),
+        *("uuid", "vm", "xml", "xmpp", "xsrf", "xss"),
+    }
+)
+
+
+def mixedcaps(name: str) -> str:
+    """``PublicKey``, ``NodeID``: Go's exported names"""
+    return "".join(word.upper() if word in _INITIALISMS else word.capitalize() for word in words(name))
+
+
 STYLES: Final[dict[str, Callable[[str], str]]] = {
     "snake": snake,
     "camel": camel,
     "pascal": pascal,
+    "mixedcaps": mixedcaps,
     "upper": upper,
     "kebab": kebab,
     "flat": flat,

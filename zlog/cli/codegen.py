@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="XML file of a protocol model")
     parser.add_argument("-l", "--lang", metavar="LANGUAGE", default="python", help="what to generate (default: python)")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for the files; made when missing")
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="what can be chosen in a language, such as package=org.example.wire for java; may be repeated",
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file would change")
     parser.add_argument("--list", action="store_true", help="list the languages and exit")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,7 +85,8 @@ def _run(args: argparse.Namespace) -> int:
         raise CommandError("no model is given", "name at least one XML file", code=2)
     if args.output is None:
         raise CommandError("no output folder is given", "add -o DIR", code=2)
-    files = render(_load_all(args.models), languages.find(args.lang, args.templates))
+    language = languages.choose(languages.find(args.lang, args.templates), args.option)
+    files = render(_load_all(args.models), language)
     try:
         states = dict(_compare(files, args.output))
         if not args.check:

@@ -9,9 +9,11 @@ import pytest
 import zlog
 from support.codecs import MODELS
 from zlog.cli import COMMANDS, main
+from zlog_codegen import languages
 
 BAD = MODELS.parent / "bad_models"
 GOOD = str(MODELS / "everything.xml")
+KNOWN = ", ".join(languages.available())
 FILES = ["everything.py", "everything_socket.py", "runtime.py"]
 
 
@@ -82,9 +84,11 @@ def test_abnf(tmp_path: Path) -> None:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["codegen", "--list"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == ["abnf", "python"]
+    assert [line.split()[0] for line in out.splitlines()] == list(languages.available())
     assert main(["codegen", "--list", "--json"]) == 0
-    assert list(json.loads(capsys.readouterr().out)) == ["abnf", "python"]
+    listed = list(json.loads(capsys.readouterr().out))
+    assert listed == sorted(listed)
+    assert {"abnf", "python", "c", "cpp", "csharp", "go", "java", "ruby", "rust", "typescript"} <= set(listed)
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +109,7 @@ def test_json_of_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     (tmp_path / "file").touch()
     for arguments, code, said in (
         (["codegen", "--json"], 2, "no model is given; name at least one XML file"),
-        (["codegen", GOOD, "--json", "-o", "x", "-l", "no"], 2, "language 'no' is unknown; there are: abnf, python"),
+        (["codegen", GOOD, "--json", "-o", "x", "-l", "no"], 2, f"language 'no' is unknown; there are: {KNOWN}"),
         (["codegen", GOOD, "--json", "-o", str(tmp_path / "file")], 1, "Not a directory"),
     ):
         assert main(arguments) == code
@@ -179,7 +183,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path, capsys: pytest.Captu
     [
         (["codegen"], "no model is given; name at least one XML file"),
         (["codegen", GOOD], "no output folder is given; add -o DIR"),
-        (["codegen", GOOD, "-o", "x", "--lang", "cobol"], "language 'cobol' is unknown; there are: abnf, python"),
+        (["codegen", GOOD, "-o", "x", "--lang", "cobol"], f"language 'cobol' is unknown; there are: {KNOWN}"),
         (["codegen", GOOD, "-o", "x", "--templates", "/nowhere"], "/nowhere: no such folder of templates"),
         (["codegen", "absent.xml", "-o", "x"], "absent.xml: can't be read: No such file or directory"),
     ],
@@ -238,5 +242,6 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("zlog.cli.codegen.run", bug)
+    monkeypatch.setenv("ZLOG_DEBUG", "1")
     with pytest.raises(RuntimeError, match="a bug"):
         main(["codegen", "--list"])

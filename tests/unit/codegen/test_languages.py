@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_language_of_the_users_own(folder: Path) -> None:
-    assert list(languages.available([folder])) == ["abnf", "mine", "python"]
+    assert list(languages.available([folder])) == sorted([*languages.available(), "mine"])
     files = render([load(MODELS / "everything.xml")], languages.find("mine", [folder]))
     assert len(files) == 8
     assert files["everything/clients.txt"] == (
@@ -148,3 +148,21 @@ def test_a_template_that_is_wrong(folder: Path, template: str, said: str) -> Non
     with pytest.raises(LanguageError) as caught:
         render([load(MODELS / "plain.xml")], languages.find("mine", [folder]))
     assert said in str(caught.value)
+
+
+def test_files_for_conformance_only(folder: Path) -> None:
+    description = folder / "mine" / "language.toml"
+    files = (
+        '[[files]]\ntemplate = "t.j2"\npath = "driver/{file}/{message}.txt"\nper = "message"\nonly = "conformance"\n'
+    )
+    description.write_text(description.read_text().replace("[types", f"{files}\n[types", 1))
+    language = languages.find("mine", [folder])
+    model = load(MODELS / "plain.xml")
+    ordinary = render([model], language)
+    more = render([model], language, conformance=True)
+    assert not any(path.startswith("driver/") for path in ordinary)
+    assert {path for path in more if path not in ordinary} == {"driver/plain/hello.txt", "driver/plain/world.txt"}
+
+    description.write_text(description.read_text().replace('"conformance"', '"fun"'))
+    with pytest.raises(LanguageError, match=r"only in \[\[files\]\] can be conformance"):
+        languages.find("mine", [folder])

@@ -32,6 +32,7 @@ def test_styles() -> None:
         "snake": "public_key_id",
         "camel": "publicKeyId",
         "pascal": "PublicKeyId",
+        "mixedcaps": "PublicKeyID",
         "upper": "PUBLIC_KEY_ID",
         "kebab": "public-key-id",
         "flat": "publickeyid",

@@ -464,6 +464,8 @@ def test_output_is_deterministic(codec: Codec) -> None:
         assert render([codec.model], language) == first
         assert list(first) == sorted(first)
         for name, text in first.items():
+            if name.endswith("go.sum"):
+                continue  # can't have comments
             assert "by zlog codegen, do not edit." in "".join(text.splitlines()[:4]), name
             assert text.endswith("\n")
             assert not text.endswith("\n\n")
