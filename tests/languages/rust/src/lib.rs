@@ -1,0 +1,3 @@
+//! Codecs of all models of the tests.
+
+pub mod wire;

@@ -1,0 +1,1 @@
+"""What the tests of each language get from registries: a module for each, see ../setup.py."""
