@@ -18,7 +18,16 @@ Remote misbehaviour never reaches an application: it is counted where it arrives
 
 from zlog.wire.runtime import DecodeError, EncodeError
 
-__all__ = ["CollectorError", "CommandError", "DecodeError", "EncodeError", "NodeStoppedError", "SettingsError", "StoreError", "ZlogError"]
+__all__ = [
+    "CollectorError",
+    "CommandError",
+    "DecodeError",
+    "EncodeError",
+    "NodeStoppedError",
+    "SettingsError",
+    "StoreError",
+    "ZlogError",
+]
 
 
 class ZlogError(Exception):

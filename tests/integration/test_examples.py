@@ -52,3 +52,16 @@ def test_thermometer(example):
     program.expect("21.5 °C")
     program.expect("milliseconds=250")
     program.expect("refused: READING: truncated")
+
+
+def test_program_and_alerts(example, zre_port, monkeypatch):
+    monkeypatch.setenv("ZLOG_PORT", str(zre_port))
+    alerts = example("alerts.py", "lo", "60")
+    alerts.expect("waiting as alerts")
+    program = example("program.py", "lo", "60")
+    program.expect("soup at")
+    alerts.expect("cooker on .*: it boils over", timeout_s=30)
+    alerts.process.send_signal(2)
+    assert alerts.wait() == 0
+    program.process.send_signal(2)
+    program.wait()

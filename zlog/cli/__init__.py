@@ -4,7 +4,8 @@ A command is a module of this package and one line in `COMMANDS`. The module has
 ``run(args) -> int``, may have ``DESCRIPTION`` and ``EPILOG`` for its help, and is imported only when it is asked for,
 so that the start stays light. What a command can't do it says by raising `zlog.errors.CommandError`.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted; commands may define more.
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted; commands may define more. A traceback is only
+shown where ``ZLOG_DEBUG`` is set.
 """
 
 import argparse
@@ -19,8 +20,15 @@ import zlog
 
 #: Every command with the line that ``zlog --help`` has for it.
 COMMANDS: Final[dict[str, str]] = {
+    "demo": "see programs log and a collector store it, on this computer only",
+    "tail": "print the records of all nodes, as they come",
+    "collect": "take the records of all nodes on the network and store them",
+    "query": "print records from stores",
+    "send": "log a line, or lines, from a shell",
+    "run": "run a command, pass its output through, and log each line of it",
+    "status": "show nodes and collectors on the network, and who asks for what",
     "codegen": "generate codecs and grammars from protocol models",
-    "demo": "see two peers find each other on this computer",
+    "conform": "show that the generated codecs of all languages do the same",
 }
 
 FAILED: Final = 1
@@ -50,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: after ``--help`` and ``--version``, and for wrong arguments.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_missing_streams()
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")  # for file names that are no text, and terminals that can't show all
@@ -68,6 +77,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, BrokenPipeError):
             print(f"zlog: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return FAILED
+
+
+def _open_missing_streams() -> None:
+    """Where stdin, stdout or stderr is closed (``>&-``), nothing is read or written, and no file takes its number."""
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                found = os.open(os.devnull, os.O_RDWR)
+                if found != descriptor:
+                    os.dup2(found, descriptor)
+                    os.close(found)
+                setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -95,8 +116,12 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:
         from zlog.errors import CommandError, ZlogError  # only here: it costs the codecs' import
 
-        if not isinstance(error, ZlogError):
+        if isinstance(error, OSError) or (not isinstance(error, ZlogError) and os.environ.get("ZLOG_DEBUG")):
             raise
+        if not isinstance(error, ZlogError):
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            print(f"zlog: {what}; this is a bug, please report it; ZLOG_DEBUG=1 shows where it is", file=sys.stderr)
+            return FAILED
         for line in str(error).splitlines():
             print(f"zlog: {line}", file=sys.stderr)
         return error.code if isinstance(error, CommandError) else FAILED
