@@ -83,7 +83,8 @@ MAX_SUBSCRIPTIONS = 1_000
 """Subscriptions of one collector: one that wants single severities of RECORD and BATCH has 31."""
 
 MAX_CONTROL = 10_000
-"""Sync messages that wait for a collector that doesn't take them; then STATUS and PONG are left out."""
+"""Sync messages that wait for a collector that doesn't take them; then its own messages are discarded, and it gets
+nothing until it does."""
 
 # --- The agent: what an application can make it hold -------------------------------------------------------------
 

@@ -190,7 +190,7 @@ class Link:
 
     def greet(self, now: int) -> None:
         """Send OFFER again."""
-        if self.target.sync is not None:
+        if self.target.sync is not None and len(self.control) < limits.MAX_CONTROL:
             self.control.append(self._offer(now))
 
     def subscription(self, frame: bytes) -> None:
@@ -214,7 +214,10 @@ class Link:
             self._marked(UUID(bytes=prefix[3:]))
 
     def sync(self, frame: bytes, now: int) -> None:
-        """A message of the collector. Whatever it is, nothing is raised."""
+        """A message of the collector. Whatever it is, nothing is raised. One that takes no answers gets no more."""
+        if len(self.control) >= limits.MAX_CONTROL:
+            self.discarded += 1
+            return
         try:
             message = zre_log_msg.decode(frame)
             handle = self._HANDLERS.get(type(message))
@@ -256,7 +259,7 @@ class Link:
     def peek(self) -> bytes | None:
         """The next frame of the live stream; None when there is none, or nobody to have it."""
         cursor = self._cursor
-        if not self.streams or cursor is None:
+        if not self.streams or cursor is None or len(self.control) >= limits.MAX_CONTROL:
             return None
         while True:
             if self._frames:
@@ -296,6 +299,8 @@ class Link:
         """The next frame that answers a FETCH, within its credit. GONE goes to `control`."""
         for (run, first), fetch in list(self._fetches.items()):
             while fetch.credit > 0 and (fetch.stop is None or fetch.position < fetch.stop):
+                if len(self.control) >= limits.MAX_CONTROL:
+                    return None
                 item = self._holdings.at(run, first, fetch.position)
                 if item is None:
                     break

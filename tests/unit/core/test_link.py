@@ -562,6 +562,18 @@ def test_what_a_collector_never_sends_is_discarded(node: Node) -> None:
     assert node.link.discarded == 3
 
 
+def test_fetches_of_a_collector_that_takes_no_answers_do_not_pile_up(node: Node) -> None:
+    node.linked()
+    for number in range(limits.MAX_CONTROL + 100):
+        node.fetch(3, 0, epoch=number + 1000)
+    assert len(node.link.control) == limits.MAX_CONTROL
+    assert node.link.discarded == 100
+    node.log()
+    assert node.link.peek() is None
+    node.control()
+    assert node.sent() == [(INFO, 1, 1)]
+
+
 def test_nothing_piles_up_for_a_collector_that_takes_nothing(node: Node) -> None:
     node.linked()
     for number in range(limits.MAX_CONTROL + 100):
