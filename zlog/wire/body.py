@@ -23,7 +23,7 @@ if TYPE_CHECKING or sys.version_info < (3, 14):
 else:
     from compression import zstd
 
-__all__ = ["Packer", "check", "pack", "records_of", "unpack"]
+__all__ = ["Packer", "check", "document_of", "pack", "records_of", "unpack"]
 
 _LEVEL: Final = 1  # of zstd: twice as fast as its default, and 10% larger
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -109,7 +109,7 @@ def unpack(codec: int, body: bytes, count: int) -> list[Record]:
             ``size`` (longer than 1 MiB, or not stated), ``zstd`` (no such frame), ``truncated``, ``utf8``, ``count``
             or ``value`` (anything else).
     """
-    document = _document(codec, body)
+    document = document_of(codec, body)
     try:
         records = _decode(document)
     except msgspec.ValidationError:  # or there are octets among the attributes, which the fast type doesn't know
@@ -124,7 +124,7 @@ def unpack(codec: int, body: bytes, count: int) -> list[Record]:
     return records
 
 
-def _document(codec: int, body: bytes) -> bytes:
+def document_of(codec: int, body: bytes) -> bytes:
     """The MessagePack document."""
     if codec == CODEC_NONE:
         if len(body) > MAX_BODY_BYTES:

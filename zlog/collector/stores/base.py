@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
@@ -100,35 +101,36 @@ class Store(ABC):
             self._refresh()
             return {key: intervals.copy() for key, intervals in self._held.items()}
 
-    def write(self, parts: Sequence[Part]) -> None:
-        """Stores those records whose sequences it doesn't hold, all or none of them; durable when it returns."""
+    def holds(self, key: Key) -> Intervals | None:
+        """What it holds of one run and range, as far as it was written here; None for nothing. Never waits, for any
+        thread. Not to be changed."""
+        return self._held.get(key)
+
+    def write(self, parts: Sequence[Part], losses: Sequence[Loss] = ()) -> None:
+        """Notes those of the losses whose sequences it doesn't hold, then stores those of the records, all or none of
+        them; durable when it returns."""
         changed: dict[Key, Intervals] = {}
         with self._lock:
             self._check(writes=True)
             with self._writing():
+                lost = [
+                    loss if (start, stop) == (loss.start, loss.stop) else replace(loss, start=start, stop=stop)
+                    for loss in losses
+                    for start, stop in self._take(changed, loss.key, loss.start, loss.stop)
+                ]
                 new = [
                     part.cut(start, stop)
                     for part in parts
                     for start, stop in self._take(changed, part.key, part.sequence, part.stop)
                 ]
-                if new:
-                    self._put(new, [], changed)
+                if new or lost:
+                    self._put(new, lost, changed)
             self._held.update(changed)
 
     def gone(self, key: Key, start: int, stop: int, cause: int, at_ns: int) -> None:
         """Notes as lost those of the sequences [start, stop) that it doesn't hold; durable when it returns."""
-        changed: dict[Key, Intervals] = {}
         node, epoch, range_ = key
-        with self._lock:
-            self._check(writes=True)
-            with self._writing():
-                lost = [
-                    Loss(node.hex(), epoch, range_, first, after, cause, at_ns)
-                    for first, after in self._take(changed, key, start, stop)
-                ]
-                if lost:
-                    self._put([], lost, changed)
-            self._held.update(changed)
+        self.write([], [Loss(node.hex(), epoch, range_, start, stop, cause, at_ns)])
 
     @abstractmethod
     def query(self, wanted: Filter = EVERYTHING) -> Generator[Stored, None, None]:

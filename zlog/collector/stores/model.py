@@ -80,7 +80,8 @@ class Loss:
 
     Args:
         node: UUID of the node, 32 hexadecimal digits.
-        cause: a `CAUSE_` constant of the protocol.
+        cause: a `CAUSE_` constant of the protocol, or 0 for records that were never asked for, such as those before the
+            first contact: they aren't lost, but no record will have these sequences.
         at_ns: when the collector was told, nanoseconds since 1970.
     """
 

@@ -28,6 +28,7 @@ import msgspec
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 from zlog.record import Stored
+from zlog.wire.rows import Rows
 
 from .base import EVERYTHING, Filter, Held, Key, Loss, Part, Store
 from .options import Option, choice
@@ -281,6 +282,14 @@ def _segments(part: Part) -> list[Part]:
 
 
 def _rows(first: int, part: Part) -> list[Row]:
+    records = part.records
+    if isinstance(records, Rows) and records.rows is not None:
+        return [
+            (id_, ordinal, time_ns, number, logger, text, event, peer.hex() if peer is not None else None, attributes)
+            for id_, (ordinal, time_ns, number, logger, text, event, peer, _), attributes in zip(
+                range(first, first + len(records)), records.rows, records.attributes, strict=True
+            )
+        ]
     return [
         (
             id_,
@@ -298,7 +307,11 @@ def _rows(first: int, part: Part) -> list[Row]:
 
 
 def _part_row(first: int, part: Part) -> Row:
-    times = [record.time_ns for record in part.records]
+    records = part.records
+    if isinstance(records, Rows) and records.rows is not None:
+        times = [row[1] for row in records.rows]
+    else:
+        times = [record.time_ns for record in records]
     return first, len(times), min(times), max(times), part.range, part.host, part.name, part.pid, part.received_ns
 
 

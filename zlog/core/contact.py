@@ -1,0 +1,228 @@
+"""How a collector meets a node: OFFER, WELCOME, where each range begins or goes on, and earlier runs. Pure.
+
+protocol/README.md, sections 6.1, 6.2, 6.8 and 6.9.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+
+from zlog import limits
+from zlog.core.book import Book
+from zlog.core.nodes import Link, Run, RunId
+from zlog.core.parcels import MAX_NUMBER
+from zlog.core.repair import Repair
+from zlog.core.session_effects import Send
+from zlog.core.streams import Stream
+from zlog.core.sync import Held, Resume, RunKey, pack_resume, unpack_held, unpack_path
+from zlog.severity import RANGES
+from zlog.wire import zre_log_msg
+from zlog.wire.runtime import DecodeError
+from zlog.wire.zre_log_msg import REFUSED_BUSY, REFUSED_LOOP, REFUSED_VERSION, VERSION
+
+__all__ = ["Contact", "Demand", "Since"]
+
+Since = Literal["start"] | int | None
+
+_SECOND: Final = 1_000_000_000
+_MAX_REFUSED: Final = 1_000
+#: Of an epoch that is the start of the run in nanoseconds, as is the custom: from 2001 on.
+_TIMES: Final = range(10**18, 2**63)
+
+
+class Demand(NamedTuple):
+    """What is wanted of a node: the lowest severity, the logger (empty for all), seconds (0 while linked)."""
+
+    severity: int = 9
+    logger: str = ""
+    seconds: int = 0
+
+
+class Contact:
+    """Sync connections, from OFFER to their end.
+
+    Args:
+        uuid, name: of the collector.
+        began: when it became ready.
+        book, repair: what is known, and what is asked for.
+        demand: of each WELCOME.
+        since: what to take of a run that was there first: from its start, from a time on, or what comes from now on.
+
+    Attributes:
+        port: of the live endpoint, 0 for none.
+        demand: as above; may be changed.
+        links: connections that were welcomed, by routing id.
+        by_node: the same, by the node's UUID.
+    """
+
+    def __init__(
+        self, uuid: UUID, name: str, began: int, book: Book, repair: Repair, demand: Demand, since: Since, port: int
+    ) -> None:
+        self.port = port
+        self.demand = demand
+        self.links: dict[bytes, Link] = {}
+        self.by_node: dict[bytes, Link] = {}
+        self._uuid = uuid
+        self._name = name
+        self._began = began
+        self._book = book
+        self._repair = repair
+        self._since = since
+        self._refused: dict[bytes, None] = {}
+
+    def offer(self, identity: bytes, message: zre_log_msg.Offer, now: int) -> Link | None:
+        """An OFFER came; the link, if it was welcomed just now. Raises DecodeError."""
+        held = {(item.run.node.bytes, item.run.epoch): item for item in unpack_held(message.runs)}
+        path = unpack_path(message.path)
+        run_id = (message.node.bytes, message.epoch)
+        if run_id not in held or any(after > MAX_NUMBER for item in held.values() for _, after in item.ranges):
+            raise DecodeError("value", 3, "OFFER")
+        link = self.links.get(identity)
+        if link is not None:
+            if link.run.id != run_id:
+                self._book.discard("identity", "an OFFER that makes its sender another node")
+            else:
+                self._hold(link, held, message.clock, now)
+        elif identity in self._refused:
+            self._book.discard("refused", "a message of a node that was refused")
+        elif message.version < VERSION:
+            self._refuse(identity, REFUSED_VERSION, f"this collector speaks version {VERSION} only")
+        elif self._uuid in path:
+            self._refuse(identity, REFUSED_LOOP, "these records came from here")
+        elif len(self.links) >= limits.COLLECTOR_LINKS and run_id[0] not in self.by_node:
+            self._refuse(identity, REFUSED_BUSY, f"{limits.COLLECTOR_LINKS} nodes are connected")
+        else:
+            return self._welcome(identity, message, held, now)
+        return None
+
+    def drop(self, link: Link) -> None:
+        """A connection is gone, or replaced."""
+        del self.links[link.identity]
+        if self.by_node.get(link.run.id[0]) is link:
+            del self.by_node[link.run.id[0]]
+        if link.run.link is link:
+            link.run.link = None
+        for run_id in list(link.offer):
+            self.release(link, run_id)
+        self._book.version += 1
+
+    def release(self, link: Link, run_id: RunId) -> None:
+        """The node doesn't hold this run any more."""
+        run = self._book.runs.get(run_id)
+        if run is not None and link in run.holders:
+            run.holders.remove(link)
+            self._repair.released(link, run)
+
+    # --- the current run ----------------------------------------------------------------------------------------------
+
+    def _welcome(self, identity: bytes, message: zre_log_msg.Offer, held: dict[RunId, Held], now: int) -> Link | None:
+        run_id = (message.node.bytes, message.epoch)
+        before = self.by_node.get(run_id[0])
+        if before is not None:
+            self.drop(before)
+        run = self._book.run(run_id)
+        if run is None:
+            self._refuse(identity, REFUSED_BUSY, "too many runs are kept track of")
+            return None
+        run.name, run.host, run.pid = message.name, message.host, message.pid
+        run.closed = False
+        link = self.links[identity] = self.by_node[run_id[0]] = run.link = Link(identity, run, now)
+        demand = self.demand
+        link.welcome_severity = link.severity = demand.severity
+        link.welcome_until = link.until = now + demand.seconds * _SECOND if demand.seconds else None
+        link.tunnel = self.port == 0
+        known = run.known or any(stream is not None and stream.begun for stream in run.streams)
+        points = [
+            self._resume(link, index, first, following, known or message.age < now - self._began)
+            for index, (first, following) in enumerate(held[run_id].ranges)
+        ]
+        run.known = True
+        welcome = zre_log_msg.Welcome(
+            version=VERSION,
+            collector=self._uuid,
+            name=self._name,
+            durable=int(bool(self._book.required)),
+            port=self.port,
+            resume=pack_resume(points),
+            severity=demand.severity,
+            logger=demand.logger,
+            seconds=demand.seconds,
+        )
+        self._book.effects.append(Send(identity, welcome.encode()))
+        self._hold(link, held, message.clock, now)
+        self._book.version += 1
+        for stream in run.streams:
+            if stream is not None and stream.begun:
+                self._repair.check(stream)
+        return link
+
+    def _resume(self, link: Link, index: int, first: int, following: int, from_first: bool) -> Resume:
+        """Where a range of the current run goes on (section 6.2)."""
+        run = link.run
+        point = following
+        if link.wants(index):
+            stream = self._book.stream(run, index)
+            if not stream.begun:
+                self._book.begin(stream, 1 if from_first else following if self._since is None else first)
+                if not from_first:
+                    self._filter(stream, following)
+            stream.demanded = True
+            stream.next = max(stream.next, following)
+            stream.tail_at = None
+            point = stream.seen
+        return Resume(RunKey(run.uuid, run.id[1]), RANGES[index], max(1, point))
+
+    def _filter(self, stream: Stream, before: int) -> None:
+        """History is wanted from a time on."""
+        if isinstance(self._since, int):
+            stream.since_ns, stream.since_before = self._since, before
+
+    def _refuse(self, identity: bytes, code: int, reason: str) -> None:
+        self._book.discard("refused", f"a node was refused: {reason}")
+        self._refused[identity] = None
+        if len(self._refused) > _MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._book.effects.append(Send(identity, zre_log_msg.Refused(code=code, reason=reason).encode()))
+
+    # --- earlier runs, and those of others ----------------------------------------------------------------------------
+
+    def _hold(self, link: Link, held: dict[RunId, Held], clock: int, now: int) -> None:
+        """The node tells which runs it holds; those that ended are asked for, if they are wanted."""
+        for run_id in link.offer:
+            if run_id not in held:
+                self.release(link, run_id)
+        link.offer = held
+        for run_id, item in held.items():
+            young = self._is_young(run_id, clock, now)
+            wanted = young or self._since is not None or self._book.is_known(run_id)
+            run = self._book.run(run_id) if wanted else None
+            if run is None:
+                continue
+            run.offered = True
+            if link not in run.holders:
+                run.holders.append(link)
+            if run is not link.run:
+                self._earlier(link, run, item, young)
+
+    def _is_young(self, run_id: RunId, clock: int, now: int) -> bool:
+        """Whether a run that ended began while the collector was there. By custom its epoch says when it began, by
+        that host's own clock; where it doesn't, the run was there before the collector."""
+        return run_id[1] in _TIMES and 0 <= clock - run_id[1] < now - self._began
+
+    def _earlier(self, link: Link, run: Run, held: Held, young: bool) -> None:
+        """A run that isn't the node's current one."""
+        for index, (first, following) in enumerate(held.ranges):
+            stream = run.streams[index]
+            if following <= 1 or not (link.wants(index) or (stream is not None and stream.begun)):
+                continue
+            if stream is None or not stream.begun:
+                if not (run.known or young or self._since is not None):
+                    continue
+                stream = self._book.stream(run, index)
+                self._book.begin(stream, 1 if run.known or young else first)
+                self._filter(stream, following)
+            stream.next = max(stream.next, following)
+            if run.link is None:
+                stream.seen = stream.next
+            self._repair.check(stream)
