@@ -6,7 +6,8 @@ something:
 - `events`: what the edge has to do, such as opening the live socket;
 - `control`: sync messages that have to go;
 - `peek` and `sent`: the next frame of the live stream;
-- `peek_answer` and `sent_answer`: the next frame that answers a FETCH. Live frames should have passed before.
+- `peek_answer` and `sent_answer`: the next frame that answers a FETCH, BATCH or GONE. Live frames should have passed
+  before.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Demand(NamedTuple):
 
 
 class OpenLive(NamedTuple):
-    """WELCOME named the live endpoint."""
+    """WELCOME named the live endpoint. It takes the place of the one before."""
 
     endpoint: str
 
@@ -125,6 +126,7 @@ class Link:
         events: what the edge has to do, in order.
         ready: the live link is: the collector's subscriptions are here.
         collector, durable: from WELCOME.
+        is_known: WELCOME has come at least once, or never will: whether it is durable is decided.
         records_sent: of the current run, live or on sync.
         discarded: frames that meant nothing.
     """
@@ -146,6 +148,7 @@ class Link:
         self.collector = target.collector
         self.name = target.name
         self.durable = False
+        self.is_known = target.sync is None
         self.records_sent = 0
         self.discarded = 0
         self._holdings = holdings
@@ -158,6 +161,7 @@ class Link:
         self._frames: deque[bytes] = deque()  # of the batch before the cursor, where it isn't sent as it is
         self._frames_of: Batch | None = None
         self._welcomed = False
+        self._live: str | None = None  # the endpoint that WELCOME named, while it is open
         self._live_by: int | None = None  # when the live link must be ready
         self._over_sync = False
         self._asked: Demand | None = None  # WELCOME's
@@ -233,6 +237,7 @@ class Link:
             self._live_by = None
             if not self.ready:
                 self._over_sync = True
+                self._forget_live()
                 self.events.append(CloseLive())
                 self._status(now)
         demand = self._demand
@@ -355,7 +360,9 @@ class Link:
     @property
     def serves(self) -> bool:
         """Whether records reach the collector, live or on sync."""
-        return self.streams or (self._welcomed and self._over_sync)
+        if self.streams or not self._welcomed:
+            return self.streams
+        return self._over_sync or any(self._is_open(run, fetch) for (run, _), fetch in self._fetches.items())
 
     def lag(self, first_severity: int) -> int:
         """Records of the current run that have still to be sent."""
@@ -416,21 +423,16 @@ class Link:
             if point.run == self._holdings.key and point.next > 0
         }
         severity = self._check_severity(message.severity)
-        first = not self._welcomed
         self._welcomed = True
         self.collector = message.collector
         self.name = message.name or self.name
         self.durable = bool(message.durable)
+        self.is_known = True
         self._asked = Demand(severity, message.logger, now + message.seconds * _SECOND if message.seconds else None)
         self._begin(self._asked, points)
         self.events.append(Welcomed(message.collector))
         if self.target.live is None:
-            self._over_sync = message.port == 0
-            if message.port and first and not self.ready:
-                assert self.target.sync is not None
-                host = self.target.sync.rpartition(":")[0]
-                self.events.append(OpenLive(f"{host}:{message.port}"))
-                self._live_by = now + LIVE_NS
+            self._name_live(message.port, now)
         for prefix in list(self._subscriptions):  # the marker may have come before the UUID was known
             if prefix[:3] == _READY and len(prefix) == 3 + _UUID_SIZE:
                 self._marked(UUID(bytes=prefix[3:]))
@@ -521,6 +523,27 @@ class Link:
         self._live_by = None
         self._over_sync = False
 
+    def _name_live(self, port: int, now: int) -> None:
+        """WELCOME named the live endpoint, the one that is open already or another one, or none."""
+        assert self.target.sync is not None
+        endpoint = f"{self.target.sync.rpartition(':')[0]}:{port}" if port else None
+        if endpoint != self._live:
+            had = self._live
+            self._forget_live()
+            self._live = endpoint
+            if endpoint is not None:
+                self.events.append(OpenLive(endpoint))
+            elif had is not None:
+                self.events.append(CloseLive())
+        self._over_sync = endpoint is None
+        self._live_by = now + LIVE_NS if endpoint is not None and not self.ready else None
+
+    def _forget_live(self) -> None:
+        """The live socket is closed: its subscriptions went with it."""
+        self._live = None
+        self._subscriptions.clear()
+        self.ready = False
+
     @property
     def _kind(self) -> Callable[[Batch], list[bytes]] | None:
         """What makes frames of a batch; None for the batch's own (section 5.4)."""
@@ -604,11 +627,7 @@ class Link:
         ).encode()
 
     def _gone(self, run: RunKey, gone: Gone) -> None:
-        self.control.append(
-            zre_log_msg.Gone(
-                node=run.node, epoch=run.epoch, severity=gone.range, start=gone.start, stop=gone.stop, cause=gone.cause
-            ).encode()
-        )
+        self.control.append(_gone_frame(run, gone))
 
     def _status(self, now: int, *, closing: bool = False, nexts: Sequence[int] | None = None) -> None:
         if not self._welcomed:
@@ -636,3 +655,9 @@ class Link:
                 links=pack_links(self._others()[: limits.MAX_LINKS]),
             ).encode()
         )
+
+
+def _gone_frame(run: RunKey, gone: Gone) -> bytes:
+    return zre_log_msg.Gone(
+        node=run.node, epoch=run.epoch, severity=gone.range, start=gone.start, stop=gone.stop, cause=gone.cause
+    ).encode()

@@ -51,8 +51,8 @@ TAIL_NS: Final = _SECOND
 SILENT_NS: Final = 5 * _SECOND
 #: ... and its connection is forgotten after so long.
 FORGET_NS: Final = 60 * _SECOND
-#: A node has 2 s to reach the live endpoint, and STATUS comes every second.
-TUNNEL_NS: Final = 3 * _SECOND
+#: A node has so long to reach the live endpoint; it may end within a second after that, and have much to deliver.
+TUNNEL_NS: Final = 2 * _SECOND
 #: A node is sent PING so often, and where there are more than fifty, five of them a second.
 PING_NS: Final = 10 * _SECOND
 PING_EACH_NS: Final = _SECOND // 5
@@ -232,6 +232,12 @@ class Session:
             self.book.version += 1
             self._held_more(stream, sink)
 
+    def too_old(self, key: Key, start: int, stop: int) -> None:
+        """Of what a sink was handed, these were before the time from which on history is wanted."""
+        stream = self.book.streams.get(key)
+        if stream is not None and stream.skipped.fits(start, stop):
+            stream.skipped.add(start, stop)
+
     def refused(self, sink: int, parcel: Parcel, now: int) -> list[Effect]:
         """A sink has no room for a parcel, until `ready` says so."""
         stream = self.book.streams.get(parcel.key)
@@ -372,7 +378,7 @@ class Session:
             self.book.discard("run", "a BATCH on sync of a run that the node doesn't offer, or nobody asked for")
             return
         self._take(stream, parcel, now)
-        self._repair.arrived(stream, link.identity, parcel.stop, parcel.size, now)
+        self._repair.arrived(stream, link.identity, parcel.sequence, parcel.stop, parcel.size, now)
 
     def _take(self, stream: Stream, parcel: Parcel, now: int) -> None:
         self.received += parcel.count
@@ -493,7 +499,7 @@ class Session:
         cause = message.cause if 1 <= message.cause <= CAUSE_UNKNOWN else CAUSE_UNKNOWN
         self.book.name(stream, max(start, stream.base), stop, cause)
         stream.moved = now
-        self._repair.arrived(stream, link.identity, stop, 0, now)
+        self._repair.arrived(stream, link.identity, start, stop, 0, now)
 
     # --- demands, and ranges that begin and end with them -------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import collections
 import logging
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from uuid import UUID
 import pytest
 
 import zlog
-from support.programs import Program
+from support.programs import Program, python_args
 from tests.integration.agent.conftest import texts
 from zlog.agent import Agent
 from zlog.collector import Collector, CollectorStatus
@@ -480,3 +481,26 @@ def test_what_comes_faster_than_it_can_be_taken_is_named(
     (node,) = collector.status().nodes
     assert (node.ranges[9].missing, node.ranges[9].stored + node.ranges[9].lost) == (0, 7_500)
     assert sum(loss.stop - loss.start for loss in collector.losses()) == node.ranges[9].lost == status.dropped[9]
+
+
+def test_a_collector_that_is_stopped_is_waited_for(
+    collect: CollectorMaker, start: Callable[..., Program], zre_port: int, tmp_path: object
+) -> None:
+    """It stores, but is held up while a node starts; a viewer that answers at once is no substitute."""
+    code = "import sys; from zlog.cli import main; sys.exit(main(sys.argv[1:]))"
+    store = f"sqlite:{tmp_path}/log.db"
+    keeper = start(python_args(code, "collect", store, "-i", "lo", "--port", str(zre_port), "--json"))
+    keeper.expect('"ready"', timeout_s=20)
+    collect(view=True)
+    with Agent(Settings(name="app", interface="lo", port=zre_port)) as agent:
+        keeper.process.send_signal(signal.SIGSTOP)
+        try:
+            agent.record(9, 1, "app", "x", {})
+            assert agent.deliver(1.5) == "late"
+            assert not agent.flush(0.2)
+        finally:
+            keeper.process.send_signal(signal.SIGCONT)
+        assert agent.deliver(20) == "committed"
+    assert keeper.terminate() == 0
+    with zlog.open_store(store) as opened:
+        assert [record.text for record in opened.query()] == ["x"]
