@@ -38,4 +38,4 @@ def test_answers_are_right(
 
 
 def test_who_takes_part() -> None:
-    assert {"c", "cpp", "csharp", "go", "java", "python", "ruby", "rust", "typescript"} <= set(DRIVEN)
+    assert {"c", "cpp", "csharp", "go", "java", "php", "python", "ruby", "rust", "typescript"} <= set(DRIVEN)
