@@ -9,6 +9,9 @@
 | `discover` | `ZLOG_DISCOVER` | `no`: only those, without ZRE |
 | `floor` | `ZLOG_FLOOR` | how far a collector may lower the level: `debug`; by default not at all |
 | `journal_bytes` | `ZLOG_JOURNAL_BYTES` | size of the journal in memory: `16M` |
+| `journal` | `ZLOG_JOURNAL` | directory for the journal on disk; by default it is in memory only |
+| `journal_dir_bytes` | `ZLOG_JOURNAL_DIR_BYTES` | what all journals in that directory may take together: `1G` |
+| `journal_age_s` | `ZLOG_JOURNAL_AGE` | how long records stay there: seconds, or `12h`, `7d` |
 | `allow_hosts` | `ZLOG_ALLOW_HOSTS` | addresses at which any peer may announce a collector |
 | `exit_timeout_s` | `ZLOG_EXIT_TIMEOUT` | how long the program's end waits for records to be delivered, in seconds: 3 |
 
@@ -29,12 +32,14 @@ from typing import Any, Final
 
 from zlog import severity
 from zlog.errors import SettingsError
-from zlog.limits import JOURNAL_BYTES
+from zlog.limits import JOURNAL_AGE_S, JOURNAL_BYTES, JOURNAL_DIR_BYTES
 
 __all__ = ["Settings"]
 
 _ADDRESS: Final = re.compile(r"tcp://(\[[0-9A-Fa-f:.%]+\]|[^:/\s]+):([0-9]{1,5})")
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MOST_AGE_S: Final = 3_653 * 86_400
 _LEAST_JOURNAL: Final = 64 * 1024
 
 
@@ -53,6 +58,9 @@ class Settings:
     discover: bool = True
     floor: int | None = None
     journal_bytes: int = JOURNAL_BYTES
+    journal: str | None = None
+    journal_dir_bytes: int = JOURNAL_DIR_BYTES
+    journal_age_s: float = JOURNAL_AGE_S
     allow_hosts: tuple[str, ...] = ()
     exit_timeout_s: float = 3.0
     host: str = field(default_factory=socket.gethostname)
@@ -90,9 +98,7 @@ def program_name() -> str:
 
 
 _NAMES: Final = frozenset(each.name for each in fields(Settings))
-_VARIABLES: Final = {name: f"ZLOG_{name.upper()}" for name in _NAMES - {"exit_timeout_s", "host"}} | {
-    "exit_timeout_s": "ZLOG_EXIT_TIMEOUT"
-}
+_VARIABLES: Final = {name: f"ZLOG_{name.upper().removesuffix('_S')}" for name in _NAMES - {"host"}}
 
 
 def _from_file(path: str) -> dict[str, Any]:
@@ -116,8 +122,12 @@ def _parse(name: str, value: Any, where: str) -> Any:
         return tuple(_address(item, where) for item in found) if name == "collectors" else found
     if name == "floor":
         return _floor(value, where)
-    if name == "journal_bytes":
+    if name in ("journal_bytes", "journal_dir_bytes"):
         return _size(value, where)
+    if name == "journal_age_s":
+        return _age(value, where)
+    if name == "journal":
+        return os.path.abspath(os.path.expanduser(value)) if str(value) else None
     if name == "port":
         return _number(value, where, 1, 65_535)
     if name == "exit_timeout_s":
@@ -156,6 +166,14 @@ def _size(value: Any, where: str) -> int:
     if size < _LEAST_JOURNAL:
         raise SettingsError(f"{where}: {value!r} is too small for a journal", "64K is the least")
     return size
+
+
+def _age(value: Any, where: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", str(value).strip())
+    age = float(match[1]) * _SECONDS[match[2]] if match is not None else 0.0
+    if not 1 <= age <= _MOST_AGE_S:
+        raise SettingsError(f"{where}: {value!r} is no time from a second to ten years", "write 12h or 7d")
+    return age
 
 
 def _number(value: Any, where: str, least: int, most: int) -> int:

@@ -98,6 +98,15 @@ INTAKE_BYTES = 64 * 1024 * 1024
 JOURNAL_BYTES = 16 * 1024 * 1024
 """The journal in memory unless told otherwise: 16 MiB is half a million records of an ordinary log, compressed."""
 
+JOURNAL_DIR_BYTES = 1024 * 1024 * 1024
+"""The journals on disk of all processes that share a directory, unless told otherwise: a week of a chatty host."""
+
+JOURNAL_AGE_S = 7 * 24 * 3600.0
+"""How long a segment of a journal on disk stays, unless told otherwise, in seconds: over a weekend, and a holiday."""
+
+JOURNAL_RUNS = MAX_RUNS - 1
+"""Runs of dead processes that one agent takes over: they and its own fit into one OFFER."""
+
 LINK_QUEUE_FRAMES = 100
 """Frames in libzmq's queue to one collector; those after them wait in the journal, which is there anyway."""
 
@@ -109,9 +118,6 @@ COLLECTOR_LINKS = 4_096
 COLLECTOR_STREAMS = 65_536
 """Runs times ranges that are kept track of, some 2 kB each; beyond, those of ended runs are left to the stores, and if
 there are none, records of new runs are discarded."""
-
-COLLECTOR_RUNS_OF_LINK = 1_000
-"""Runs that one node may offer besides its own, as `MAX_RUNS`."""
 
 COLLECTOR_RECEIVE_BYTES = 16 * 1024 * 1024
 """Octets of frames that wait to be looked at; then nothing is received, and nodes wait, by TCP."""
@@ -138,8 +144,8 @@ COLLECTOR_SYNC_BYTES = 64 * 1024
 COLLECTOR_PEERS_LEFT = 1_000
 """Peers that left whose 16-bit ids are still known, for LOG that is on its way."""
 
-COLLECTOR_LEGACY_RUNS = 65_536
-"""Ids that LOG can have: one run is made up for each, or for the peer that has it."""
+COLLECTOR_LOSSES = 10_000
+"""Losses that `Collector.losses` has, the last ones: the stores have all."""
 
 MAX_FRAME_BYTES = 2 * 1024 * 1024
 """One frame on live and sync (ZMQ_MAXMSGSIZE), as section 10.2 has it."""

@@ -72,6 +72,9 @@ class AgentStatus:
         dropped: records that were dropped before the journal, by range.
         journal_bytes: what the journal takes, and `evicted` how many records had to go from it.
         links: to collectors.
+        adopted: runs of dead processes that it took over from the journal on disk.
+        unwritten: records that went from memory before the disk had space for them.
+        disk_failing: what the last write to the journal on disk said; None when all is well, or there is none.
     """
 
     uuid: UUID
@@ -82,6 +85,9 @@ class AgentStatus:
     journal_bytes: int
     evicted: int
     links: tuple[LinkView, ...]
+    adopted: int = 0
+    unwritten: int = 0
+    disk_failing: str | None = None
 
 
 class Agent:
@@ -153,6 +159,14 @@ class Agent:
                 lambda cause, what: once.warn(f"{cause} {what}", "%s", what),
             )
             network = self._make_network(discovery)
+            settings = self.settings
+            disk = None
+            if settings.journal is not None:
+                from zlog.agent.disk import DiskJournal
+
+                disk = DiskJournal(
+                    settings.journal, self._holdings, settings.journal_dir_bytes, settings.journal_age_s, once
+                )
             engine = Engine(
                 self._intake,
                 self._holdings,
@@ -162,6 +176,7 @@ class Agent:
                 self,
                 self.settings.floor,
                 network.legacy_id,
+                disk,
             )
             self._engine, self._network = engine, network
             engine.start()
@@ -223,7 +238,8 @@ class Agent:
 
         Returns:
             Whether every durable collector that is linked has committed them. False at the end of the time, and at
-            once when no collector is linked, or none that stores records.
+            once when no collector is linked, or none that stores records. In any case they are in the journal then,
+            on disk if there is one.
         """
         deadline = time.monotonic() + timeout_s
         self._start_for_the_rest()
@@ -243,7 +259,9 @@ class Agent:
         engine.wait(waiter, timeout_s)
         if waiter.committed:
             return "committed"
-        return "received" if waiter.received else "nobody" if waiter.nobody else "late"
+        if waiter.received and not waiter.undecided:
+            return "received"
+        return "nobody" if waiter.nobody else "late"
 
     def wait_link(self, timeout_s: float) -> bool:
         """Wait until records flow to a collector; return whether they do."""
@@ -265,6 +283,9 @@ class Agent:
             holdings.journal.bytes,
             holdings.journal.evicted,
             tuple(links),
+            len(holdings.earlier),
+            engine.disk.unwritten if engine is not None and engine.disk is not None else 0,
+            engine.disk.failing if engine is not None and engine.disk is not None else None,
         )
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -291,8 +312,8 @@ class Agent:
             engine.wait(Waiter(_has_links), left)
 
     def _flush(self, engine: Engine, waiter: Flush, deadline: float) -> bool:
-        """Whether the records so far are safe in time. Where there is no link, nothing is waited for."""
-        if not engine.ask(_has_links, False):
+        """Whether the records so far are safe in time. Where there is no link, only the journal is waited for."""
+        if not engine.ask(_settled_links, False):
             return False
         engine.wait(waiter, deadline - time.monotonic())
         return waiter.committed or waiter.received
@@ -336,6 +357,11 @@ def _has_links(engine: Engine) -> bool:
     return bool(engine.links())
 
 
+def _settled_links(engine: Engine) -> bool:
+    engine.settle()
+    return _has_links(engine)
+
+
 def _serves(engine: Engine) -> bool:
     return any(wires.link.serves for wires in engine.links())
 
@@ -374,14 +400,26 @@ def _stop_with_worker(agent: Agent) -> None:
 
 
 def _stop_all() -> None:
-    for agent in _agents:
+    """The program ends: all agents deliver at the same time, so that it takes no longer than the slowest."""
+    stopping = [
+        threading.Thread(target=agent.stop, args=(agent.settings.exit_timeout_s,), daemon=True) for agent in _agents[1:]
+    ]
+    with contextlib.suppress(RuntimeError):  # there can be no new threads: those that couldn't start end as they are
+        for each in stopping:
+            each.start()
+    for agent in _agents[:1]:
         agent.stop(agent.settings.exit_timeout_s)
+    for each in stopping:
+        if each.ident is not None:
+            each.join()
 
 
 def _in_child() -> None:
     """A child has none of the parent's threads. The sockets stay its parent's: they are neither used nor closed."""
     for agent in _agents:
         _inherited.extend(each for each in (agent._engine, agent._network) if each is not None)
+        if agent._engine is not None and agent._engine.disk is not None:
+            agent._engine.disk.abandon()
         agent._intake.clear()
         agent._make(None)
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import zmq
 
@@ -29,6 +29,9 @@ from zlog.core.link import Link, Own, Refused, Welcomed, Wrong
 from zlog.core.sync import LinkStatus
 from zlog.report import Once
 from zlog.severity import to_level
+
+if TYPE_CHECKING:
+    from zlog.agent.disk import DiskJournal
 
 __all__ = ["Engine", "Flush", "Waiter"]
 
@@ -70,8 +73,9 @@ class Flush(Waiter):
         receipt: where no collector stores records, that one has received them is enough.
 
     Attributes:
-        committed: all durable live collectors have them.
-        received: a collector that stores nothing has them.
+        committed: every durable collector that has ever answered has them.
+        received: there is none of those, and one that stores nothing has them.
+        undecided: a collector is linked that has not answered yet: it may be durable, or dead.
         nobody: there is no collector.
     """
 
@@ -79,19 +83,21 @@ class Flush(Waiter):
         super().__init__(self._look)
         self.committed = False
         self.received = False
+        self.undecided = False
         self.nobody = True
         self.nexts: list[int] = []
         self._receipt = receipt
 
     def _look(self, engine: Engine) -> bool:
-        serving = [wires.link for wires in engine.links() if wires.link.serves]
-        durable = [link for link in serving if link.durable]
-        self.nobody = not serving
+        links = [wires.link for wires in engine.links()]
+        durable = [link for link in links if link.durable]
+        viewers = [link for link in links if link.serves and not link.durable] if self._receipt and not durable else []
+        self.undecided = not all(link.is_known for link in links)
+        self.nobody = not any(link.serves for link in links)
         self.committed = bool(durable) and all(link.has_committed(self.nexts) for link in durable)
-        viewers = serving if self._receipt and not durable else []
         self.received = any(link.has_committed(self.nexts) or link.is_legacy for link in viewers)
-        hopeless = bool(serving) and len(serving) == len(engine.links()) and not durable and not self._receipt
-        return self.committed or self.received or hopeless
+        hopeless = bool(links) and not durable and not self._receipt
+        return not self.undecided and (self.committed or self.received or hopeless)
 
 
 class Engine:
@@ -106,6 +112,7 @@ class Engine:
         sink: what the handlers know the agent by.
         floor: lowest severity that a collector may have records made of; None for none below the application's level.
         legacy_id: 16-bit id of a peer, or with None of the node.
+        disk: the journal on disk, if there is to be one.
     """
 
     def __init__(
@@ -118,7 +125,9 @@ class Engine:
         sink: handler.Sink,
         floor: int | None,
         legacy_id: Callable[[bytes | None], int],
+        disk: DiskJournal | None = None,
     ) -> None:
+        self.disk = disk
         self.ended = False
         self._intake = intake
         self._holdings = holdings
@@ -190,6 +199,12 @@ class Engine:
         self.wait(Waiter(look), 1.0)
         return answers[0] if answers else otherwise
 
+    def settle(self) -> None:
+        """Cut and journal what was logged so far. From the agent's thread."""
+        now = time.monotonic_ns()
+        self._take_records(now)
+        self._journal(self._cutter.flush(), now)
+
     def links(self) -> list[Wires]:
         """The links that are open. From the agent's thread."""
         return list(self._wires.values())
@@ -223,6 +238,9 @@ class Engine:
         while self._calls:
             self._guard(self._calls.popleft(), now)
         busy = self._take_records(now)
+        if self.disk is not None and self.disk.look(now, often=self._serves()):
+            for wires in self._wires.values():
+                wires.link.greet(now)
         self.apply(self._discovery.tick(now), now)
         for wires in [*self._wires.values(), *self._ending]:
             self._serve(wires, now)
@@ -242,11 +260,15 @@ class Engine:
         for severity, count in dropped.items():
             self._holdings.drop(severity, count)
             self._once.warn("dropped", "drops records: they come faster than a thread can take them (told once)")
+        if self.disk is not None:
+            self.disk.pump(now)
         return busy
 
     def _journal(self, batches: list[Batch], now: int) -> None:
         for batch in batches:
             self._holdings.journal.append(batch, now)
+            if self.disk is not None:  # before any link has it, and before memory lets go of it
+                self.disk.pump(now)
 
     def _serve(self, wires: Wires, now: int) -> None:
         for event in wires.pump(now):
@@ -273,9 +295,11 @@ class Engine:
         due += [deadline for deadline, _ in self._ending.values()]
         if busy:
             due.append(now + CLOSE_NS)
+        if self.disk is not None:
+            due += [at for at in (self.disk.due(), self.disk.look_at() if self._serves() else None) if at is not None]
         until = min(due, default=None)
         timeout_ms = -1 if until is None else max(0, -(-(until - now) // _MS))
-        if not busy and not self._intake.sleep(0 if self._wires or self._waiters else _PATIENT):
+        if not busy and not self._intake.sleep(0 if self._wires or self._waiters or self.disk else _PATIENT):
             timeout_ms = 0
         ready = self._poller.poll(timeout_ms)
         self._intake.awake()
@@ -360,6 +384,9 @@ class Engine:
                 self._poller.register(socket, zmq.POLLIN)
                 self._watched[socket] = wires
 
+    def _serves(self) -> bool:
+        return any(wires.link.serves for wires in self._wires.values())
+
     def _summaries(self) -> list[LinkStatus]:
         return [wires.link.summary() for wires in self._wires.values() if wires.link.collector is not None]
 
@@ -415,6 +442,8 @@ class Engine:
         self._ending.clear()
         for waiter in self._waiters:
             waiter.done.set()
+        if self.disk is not None:
+            self.disk.close(time.monotonic_ns())
         with contextlib.suppress(Exception):
             handler.ask(self._sink, None)
         self._context.term()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,9 @@ def start(
     port: int | None = None,
     discover: bool | None = None,
     journal_bytes: int | str | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    journal_dir_bytes: int | str | None = None,
+    journal_age_s: float | str | None = None,
     allow_hosts: Sequence[str] | str | None = None,
     exit_timeout_s: float | None = None,
     node: pyre.Pyre | None = None,
@@ -60,6 +64,9 @@ def start(
                     "port": port,
                     "discover": discover,
                     "journal_bytes": journal_bytes,
+                    "journal": journal,
+                    "journal_dir_bytes": journal_dir_bytes,
+                    "journal_age_s": journal_age_s,
                     "allow_hosts": allow_hosts,
                     "exit_timeout_s": exit_timeout_s,
                 }

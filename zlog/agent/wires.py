@@ -134,6 +134,7 @@ class Wires:
         return socket
 
     def _open_live(self, endpoint: str) -> None:
+        self._close_live(0)
         self._live = self._socket(zmq.XPUB)
         self._live.setsockopt(zmq.XPUB_NODROP, 1)
         self._live.connect(endpoint)

@@ -199,6 +199,8 @@ class Core:
         while self._news:
             news = self._news.popleft()
             if isinstance(news, Written):
+                for key, start, stop in news.old:
+                    self.session.too_old(key, start, stop)
                 for key, start, stop in news.spans:
                     self.session.written(news.sink, key, start, stop)
                 self.session.changed()

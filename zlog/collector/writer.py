@@ -26,10 +26,11 @@ _LAST_RETRY_S: Final = 5.0
 
 
 class Written(NamedTuple):
-    """A store holds these: run and range, start, stop."""
+    """A store holds these: run and range, start, stop; and as not asked for, those that were too old."""
 
     sink: int
     spans: list[tuple[Key, int, int]]
+    old: list[tuple[Key, int, int]]
 
 
 class Damaged(NamedTuple):
@@ -168,6 +169,7 @@ class Writer:
         parts: list[Part] = []
         losses: list[Loss] = []
         spans: list[tuple[Key, int, int]] = []
+        old: list[Loss] = []
         for item in group:
             if isinstance(item, Loss):
                 losses.append(item)
@@ -180,14 +182,14 @@ class Writer:
                 continue
             spans.append((item.key, item.sequence, item.stop))
             if item.before > item.sequence:
-                _filter(item, part, parts, losses)
+                _filter(item, part, parts, old)
             else:
                 parts.append(part)
-        if not self._store(parts, losses):
+        if not self._store(parts, [*losses, *old]):
             return 0
         count = sum(len(part.records) for part in parts)
         self.records += count
-        self._tell(Written(self.sink, spans))
+        self._tell(Written(self.sink, spans, [(loss.key, loss.start, loss.stop) for loss in old]))
         return count
 
     def _store(self, parts: Sequence[Part], losses: Sequence[Loss]) -> bool:
@@ -213,7 +215,7 @@ class Writer:
         with self._changed:
             self.failing = problem
             self._changed.notify_all()
-        self._tell(Written(self.sink, []))  # something to look at
+        self._tell(Written(self.sink, [], []))  # something to look at
 
 
 def part_of(parcel: Parcel) -> Part:

@@ -103,6 +103,10 @@ class Contact:
             del self.by_node[link.run.id[0]]
         if link.run.link is link:
             link.run.link = None
+            if any(holder is not link for holder in link.run.holders):
+                for stream in link.run.streams:  # what is missing doesn't come by itself any more
+                    if stream is not None and stream.begun:
+                        stream.seen = stream.next
         for run_id in list(link.offer):
             self.release(link, run_id)
         self._book.version += 1

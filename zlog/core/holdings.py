@@ -5,28 +5,17 @@ protocol/README.md, sections 3.7 (OFFER) and 6.4 (what answers FETCH).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final
 
 from zlog.core.batches import Batch, Run
-from zlog.core.journal import Gone, Journal
+from zlog.core.journal import Earlier, Gone, Journal
 from zlog.core.sync import Held, RunKey
 from zlog.severity import RANGES, range_index
-from zlog.wire.zre_log_msg import CAUSE_DROPPED
+from zlog.wire.zre_log_msg import CAUSE_DROPPED, CAUSE_EVICTED
 
 __all__ = ["Earlier", "Holdings"]
 
-
-class Earlier(Protocol):
-    """A run that ended: nothing is added to it."""
-
-    def first(self, first_severity: int) -> int:
-        """The lowest sequence of a range that is held; `next` when none is."""
-
-    def next(self, first_severity: int) -> int:
-        """The sequence after the last."""
-
-    def at(self, first_severity: int, sequence: int) -> Batch | Gone | None:
-        """What answers for a sequence; None from `next` on."""
+_NO_END: Final = 2**64 - 1
 
 
 class Holdings:
@@ -76,10 +65,13 @@ class Holdings:
         return None if found is None else found.next(first_severity)
 
     def at(self, run: RunKey, first_severity: int, sequence: int) -> Batch | Gone | None:
-        """What answers for a sequence of a run that is held; None if that isn't there yet."""
+        """What answers for a sequence of a run that is held; None if that isn't there yet.
+
+        In a run that ended nothing comes any more: what is beyond its end was lost with its process.
+        """
         if run == self.key:
             return self.journal.at(first_severity, sequence)
         found = self.earlier.get(run)
         if found is None:  # it went while it was being read
-            return Gone(first_severity, sequence, sequence + 1, CAUSE_DROPPED)
-        return found.at(first_severity, sequence)
+            return Gone(first_severity, sequence, _NO_END, CAUSE_EVICTED)
+        return found.at(first_severity, sequence) or Gone(first_severity, sequence, _NO_END, CAUSE_DROPPED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from zlog.core.batches import Batch
 from zlog.severity import RANGES, range_index
 from zlog.wire.zre_log_msg import CAUSE_DROPPED, CAUSE_EVICTED, CAUSE_EXPIRED
 
-__all__ = ["OVERHEAD", "Cursor", "Gone", "Journal"]
+__all__ = ["OVERHEAD", "Cursor", "Earlier", "Gone", "Journal"]
 
 #: What a batch costs besides its frame, in octets: the objects around it.
 OVERHEAD: Final = 400
@@ -37,10 +37,23 @@ class Gone(msgspec.Struct, frozen=True, gc=False):
     cause: int
 
 
+class Earlier(Protocol):
+    """What is kept of a run somewhere else: all of one that ended, or what a journal has let go of."""
+
+    def first(self, first_severity: int) -> int:
+        """The lowest sequence of a range that is held; `next` when none is."""
+
+    def next(self, first_severity: int) -> int:
+        """The sequence after the last."""
+
+    def at(self, first_severity: int, sequence: int) -> Batch | Gone | None:
+        """What answers for a sequence; None from `next` on."""
+
+
 class _Lane:
     """The batches of one range, by sequence. What is before `head` of the lists was evicted."""
 
-    __slots__ = ("batches", "bytes", "cause", "head", "next", "range", "since", "starts")
+    __slots__ = ("backing", "batches", "bytes", "cause", "head", "next", "range", "since", "starts")
 
     def __init__(self, severity: int) -> None:
         self.range = severity
@@ -51,6 +64,7 @@ class _Lane:
         self.next = 1
         self.bytes = 0
         self.cause = CAUSE_DROPPED  # of what is missing before the first
+        self.backing: Earlier | None = None
 
     def append(self, batch: Batch, now: int) -> None:
         self.batches.append(batch)
@@ -86,6 +100,12 @@ class _Lane:
         else:
             cause = self.cause
         stop = self.starts[index + 1] if index + 1 < len(self.starts) else self.next
+        if index < self.head and self.backing is not None:
+            kept = self.backing.at(self.range, sequence)
+            if isinstance(kept, Batch):
+                return kept
+            if kept is not None:
+                return Gone(self.range, sequence, min(kept.stop, stop), kept.cause)
         return Gone(self.range, sequence, stop, cause)
 
 
@@ -110,6 +130,11 @@ class Journal:
         self._max_bytes = max_bytes
         self._max_age_ns = max_age_ns
         self._lanes = [_Lane(first) for first in RANGES]
+
+    def back(self, backing: Earlier | None) -> None:
+        """What it lets go of may be kept there, on disk: then that answers for it."""
+        for lane in self._lanes:
+            lane.backing = backing
 
     def append(self, batch: Batch, now: int) -> list[Gone]:
         """Keep a batch; the batches of a range come in ascending order.
@@ -153,7 +178,8 @@ class Journal:
     def first(self, first_severity: int) -> int:
         """The lowest sequence of a range that is held; `next` when none is."""
         lane = self._lanes[range_index(first_severity)]
-        return lane.starts[lane.head] if lane.since else lane.next
+        first = lane.starts[lane.head] if lane.since else lane.next
+        return first if lane.backing is None else min(first, lane.backing.first(first_severity))
 
     def next(self, first_severity: int) -> int:
         """The sequence after the last that came. Records in batches that are still open come later."""

@@ -95,11 +95,11 @@ class Repair:
             fetch.stop = 0
             self._end(stream)
 
-    def arrived(self, stream: Stream, identity: bytes, stop: int, size: int, now: int) -> None:
-        """An answer came: a frame of this size, or GONE with 0, up to the sequence ``stop``."""
+    def arrived(self, stream: Stream, identity: bytes, start: int, stop: int, size: int, now: int) -> None:
+        """An answer came: a frame of this size, or GONE with 0, for the sequences [start, stop)."""
         fetch = stream.fetch
-        if fetch is None or fetch.identity != identity:
-            return
+        if fetch is None or fetch.identity != identity or (fetch.stop and start >= fetch.stop):
+            return  # or it answers the FETCH before this one
         fetch.used += size
         fetch.position = max(fetch.position, stop)
         fetch.moved = now

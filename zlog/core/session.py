@@ -182,6 +182,7 @@ class Session:
         link = self.links.get(identity)
         if link is not None:
             link.heard = now
+            self._let_demand_end(link, now)
             if link.silent:
                 link.silent = False
                 self.book.version += 1
@@ -509,6 +510,13 @@ class Session:
         self._send(link.identity, zre_log_msg.Demand(severity=severity, logger=logger, seconds=seconds).encode())
         self._want(link, severity, now + seconds * _SECOND if seconds else None, now)
 
+    def _let_demand_end(self, link: Link, now: int) -> None:
+        """If a demand's time is over, the one before holds again; the node does the same by itself, a little later, and
+        sends STATUS. That has to find us knowing it: a later one would name records that had been asked for again."""
+        if link.until is not None and now >= link.until:
+            again = link.welcome_until is None or now < link.welcome_until
+            self._want(link, link.welcome_severity if again else _NOTHING, link.welcome_until if again else None, now)
+
     def _want(self, link: Link, severity: int | None, until: int | None, now: int) -> None:
         """From now on something else is demanded."""
         link.status = b""  # the answer counts, whatever it says
@@ -554,9 +562,7 @@ class Session:
                 self._repair.check(stream)
 
     def _check_link(self, link: Link, now: int, behind: bool, paused: bool) -> None:
-        if link.until is not None and now >= link.until:  # the node does the same by itself
-            again = link.welcome_until is None or now < link.welcome_until
-            self._want(link, link.welcome_severity if again else _NOTHING, link.welcome_until if again else None, now)
+        self._let_demand_end(link, now)
         if paused:
             link.heard = now
         if now - link.heard > FORGET_NS:

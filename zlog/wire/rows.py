@@ -73,6 +73,11 @@ class Rows(Sequence[Record]):
             self._records = body.records_of(batch)
 
     @property
+    def batch(self) -> Batch:
+        """The message."""
+        return self._batch
+
+    @property
     def _all(self) -> list[Record]:
         if self._records is None:
             self._records = body.records_of(self._batch)

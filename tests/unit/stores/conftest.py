@@ -17,6 +17,8 @@ URLS = {
     "jsonl": "jsonl:{}/log.jsonl",
     "jsonl-rotated": "jsonl:{}/log.jsonl?max_bytes=2k",
     "file": "file:{}/log.txt?format=" + TEXT_FORMAT,
+    "journal": "journal:{}/log",
+    "journal-rotated": "journal:{}/log?max_bytes=2k",
     "file-rotated": "file:{}/log.txt?max_bytes=500&format=" + TEXT_FORMAT,
 }
 
@@ -49,7 +51,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url_in(request.param, tmp_path)
 
 
-@pytest.fixture(params=[kind for kind in URLS if kind.startswith(("jsonl", "file"))])
+@pytest.fixture(params=[kind for kind in URLS if kind.startswith(("jsonl", "file", "journal"))])
 def file_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of each store in plain files."""
     return url_in(request.param, tmp_path)

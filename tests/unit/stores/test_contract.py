@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from support.stores import NODES, NS, START_NS, Run, check_whole, entries, expected, stored
-from zlog.collector.stores import Filter, Part, open_store
+from zlog.collector.stores import Filter, Loss, Part, open_store
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 from zlog.record import Record
@@ -73,6 +73,20 @@ def test_names_losses_and_never_takes_them_again(url):
         assert store.losses()[0].key == key
         assert sorted(sequence for *_, sequence in entries(store)) == [3, 4, 5, 10, 11]
         check_whole(store)
+
+
+def test_losses_and_records_in_one_write(url):
+    """Losses come first: a record whose sequence one of them has is not taken."""
+    key = (FIRST.node, FIRST.epoch, 9)
+    count = len(FIRST.streams[9])
+    before = Loss(FIRST.node.hex(), FIRST.epoch, 9, 1, 5, 0, 77)
+    with open_store(url) as store:
+        store.write([FIRST.part(9, 1, count + 1)], [before, before])
+        check_whole(store)
+        assert store.holds(key) == Intervals([(1, count + 1)])
+        assert store.holds((FIRST.node, FIRST.epoch, 21)) is None
+        assert [entry[3] for entry in sorted(entries(store))] == list(range(5, count + 1))
+        assert store.losses() == [before]
 
 
 def test_losses_survive_reopening(durable_url):

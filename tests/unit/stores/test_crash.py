@@ -16,6 +16,7 @@ from zlog.collector.stores import Part, open_store
 from zlog.collector.stores import files as file_stores
 from zlog.collector.stores import sidecar as sidecars
 from zlog.collector.stores.base import Store
+from zlog.collector.stores.journal import JournalStore
 from zlog.collector.stores.jsonl import JsonlStore
 from zlog.collector.stores.text import TextStore
 from zlog.errors import StoreError
@@ -29,8 +30,8 @@ WRITES += [(100, 110), (105, 120), RUN.parts(11)]
 
 def store_on(url: str, disk: FaultyDisk) -> Store:
     plain = open_store(url)
-    assert isinstance(plain, JsonlStore | TextStore)
-    return type(plain)(plain.path, {**plain.settings, "keep": 3}, disk=disk)
+    assert isinstance(plain, JsonlStore | TextStore | JournalStore)
+    return type(plain)(plain.url.partition(":")[2], {**plain.settings, "keep": 3}, disk=disk)
 
 
 def write(store: Store, what: Write) -> None:
@@ -74,8 +75,8 @@ def test_death_at_every_change(file_url, seed, power, monkeypatch, tmp_path):
     at = 0
     while True:
         at += 1
-        for path in tmp_path.iterdir():
-            path.unlink()
+        for path in sorted(tmp_path.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
         disk = FaultyDisk(at, seed=seed * 1000 + at)
         store = store_on(file_url, disk)
         done = 0
@@ -108,8 +109,8 @@ def test_failure_at_every_change(file_url, count, monkeypatch, tmp_path):
     said: set[str] = set()
     while True:
         at += 1
-        for path in tmp_path.iterdir():
-            path.unlink()
+        for path in sorted(tmp_path.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
         disk = FaultyDisk(at, DISK_FULL, seed=at, count=count)
         store = store_on(file_url, disk)
         for _ in range(count + 1):
@@ -155,7 +156,10 @@ CHILD = """
 """
 
 
-@pytest.mark.parametrize("scheme", ["sqlite:{}/log.db", "jsonl:{}/log.jsonl?max_bytes=200k", "file:{}/log.txt"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["sqlite:{}/log.db", "jsonl:{}/log.jsonl?max_bytes=200k", "file:{}/log.txt", "journal:{}/log?max_bytes=200k"],
+)
 def test_kill_9_again_and_again(scheme, tmp_path):
     """A child that writes the same records from the beginning is killed in the middle, until it has come to the end."""
     url = scheme.format(tmp_path) + (f"?format={TEXT_FORMAT}" if "file" in scheme else "")
@@ -227,7 +231,7 @@ FULL = """
 """
 
 
-@pytest.mark.parametrize("scheme", ["sqlite:{}/log.db", "jsonl:{}/log.jsonl", "file:{}/log.txt"])
+@pytest.mark.parametrize("scheme", ["sqlite:{}/log.db", "jsonl:{}/log.jsonl", "file:{}/log.txt", "journal:{}/log"])
 def test_a_full_disk(scheme, tmp_path, mounts):
     """A real one: a small tmpfs."""
     url = scheme.format(tmp_path) + (f"?format={TEXT_FORMAT}" if "file" in scheme else "")

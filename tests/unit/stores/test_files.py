@@ -108,6 +108,7 @@ def test_without_its_sidecar_jsonl_is_read_again(tmp_path):
 @pytest.mark.parametrize("content", ["some notes\n", "{}\n", "no end", '{"node":"3a","epoch":1}\n{"lost":1}\n'])
 def test_other_peoples_files_are_left_alone(file_url, content):
     path = Path(open_store(file_url).path)
+    path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     with pytest.raises(StoreError, match=r"none of ours; name another|but its sidecar doesn't: what"):
         open_store(file_url).open()

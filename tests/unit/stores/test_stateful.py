@@ -97,6 +97,8 @@ class Machine(RuleBasedStateMachine):
         "sqlite:{}/log.db",
         "jsonl:{}/log",
         "jsonl:{}/log?max_bytes=1k",
+        "journal:{}/log",
+        "journal:{}/log?max_bytes=1k",
         "file:{}/log?max_bytes=1k&format=" + TEXT_FORMAT,
     ],
 )

@@ -9,7 +9,7 @@ from zlog.errors import StoreError
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("log.db", "'log.db' is no store; possible are sqlite:PATH, jsonl:PATH, file:PATH, memory:"),
+        ("log.db", "'log.db' is no store; possible are sqlite:PATH, jsonl:PATH, file:PATH, journal:DIR, memory:"),
         ("postgres:x", "'postgres:x' is no store; possible are "),
         ("", "'' is no store"),
         ("sqlite:", "'sqlite:' names no file; write sqlite:PATH"),

@@ -28,6 +28,7 @@ SCHEMES = {
     "sqlite": ("SQLiteStore", "sqlite:PATH"),
     "jsonl": ("JsonlStore", "jsonl:PATH"),
     "file": ("TextStore", "file:PATH"),
+    "journal": ("JournalStore", "journal:DIR"),
     "memory": ("MemoryStore", "memory:"),
 }
 MODULES = {"file": "text"}  # where it isn't called like its scheme
@@ -196,9 +197,10 @@ def open_store(url: str) -> Store:
         raise StoreError(f"{url!r} is no store", f"possible are {possible}")
     name, form = SCHEMES[scheme]
     path, _, query = rest.partition("?")
-    if form.endswith("PATH") and not path:
+    takes_path = form.endswith(("PATH", "DIR"))
+    if takes_path and not path:
         raise StoreError(f"{url!r} names no file", f"write {form}")
-    if not form.endswith("PATH") and path:
+    if not takes_path and path:
         raise StoreError(f"{url!r}: nothing can follow {form}", "options go behind a ?")
     kind: type[Store] = getattr(import_module(f".{MODULES.get(scheme, scheme)}", __package__), name)
     return kind(
