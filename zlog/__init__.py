@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from zlog.collector import Collector as Collector
     from zlog.collector.stores import Filter as Filter
     from zlog.collector.stores import open_store as open_store
+    from zlog.config import Settings as Settings
     from zlog.handler import Handler as Handler
     from zlog.record import Record as Record
     from zlog.record import Stored as Stored
-    from zlog.config import Settings as Settings
 
 __all__ = [
     "Agent",

@@ -138,7 +138,7 @@ def adopt(agent: Sink) -> None:
         _current = agent
         handlers = list(_handlers)
     for handler in handlers:
-        handler.adopt(agent)
+        handler._adopt(agent)
 
 
 def release(agent: Sink) -> None:
@@ -149,7 +149,7 @@ def release(agent: Sink) -> None:
         handlers = list(_handlers)
     for handler in handlers:
         if handler.agent is agent:
-            handler.release()
+            handler._detach()
 
 
 class _Sites:
@@ -217,6 +217,10 @@ class Handler(logging.Handler):
         self._asked = _NOBODY
         self._wanted: tuple[tuple[int, str], ...] = ()  # empty where the level says it all
         self._gates: dict[logging.Logger, Gate] = {}
+        if agent is None and _start is None:
+            # Now: it provides `_start`. At the first record a fork in another thread could leave a child with a lock
+            # of the import that nobody gives back.
+            import_module("zlog.agent.process")
         with gate.lock:
             _handlers.add(self)
             self._use(agent if agent is not None else _current)
@@ -382,8 +386,6 @@ class Handler(logging.Handler):
     def _take_first(self, *values: Any) -> None:
         """Stands in for the sink until there is one."""
         try:
-            if _start is None:
-                import_module("zlog.agent.process")  # which provides it
             assert _start is not None
             agent = _start(**self._options)
         except Exception:
@@ -392,12 +394,12 @@ class Handler(logging.Handler):
         self._use(agent)
         agent.record(*values)
 
-    def adopt(self, agent: Sink) -> None:
+    def _adopt(self, agent: Sink) -> None:
         """See the function `adopt`; of one handler."""
         if not self._given:
             self._use(agent)
 
-    def release(self) -> None:
+    def _detach(self) -> None:  # not `release`: that is the one of logging's own lock
         """See the function `release`; of one handler. One that was made with an agent keeps it."""
         if not self._given:
             self.ask(None)

@@ -5,6 +5,7 @@
     title = "Python 3.11 or newer"      # what `zlog codegen --list` says
     check = "abnf"                      # optional: what is written must pass this check (zlog_codegen.render.CHECKS)
     also = ["c"]                        # optional: languages whose files are written besides, as these build on them
+    flat = true                         # optional: it has no name spaces; names of all models of a run must differ
 
     [names]                             # a style of zlog_codegen.naming for each kind of name
     file = "snake"                      # file, message, type, field, constant
@@ -89,6 +90,7 @@ class Language:
     files: tuple[FileRule, ...]
     types: Mapping[str, Mapping[str, Any]]
     also: tuple[str, ...] = ()
+    flat: bool = False
     choices: Mapping[str, Option] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -165,7 +167,7 @@ def read(description: Path) -> Language:
         data: dict[str, Any] = tomllib.loads(description.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise refuse(str(error)) from None
-    known(data, ("title", "check", "also", "names", "reserved", "options", "files", "types"), "")
+    known(data, ("title", "check", "also", "flat", "names", "reserved", "options", "files", "types"), "")
     styles = _strings(data.get("names"))
     reserved = data.get("reserved", {})
     files = data.get("files")
@@ -182,6 +184,8 @@ def read(description: Path) -> Language:
     also = data.get("also", [])
     if not isinstance(also, list) or not all(isinstance(name, str) and name.isidentifier() for name in also):
         raise refuse("also must be a list of names of languages")
+    if not isinstance(data.get("flat", False), bool):
+        raise refuse("flat must be true or false")
     choices = _options(data.get("options", {}), refuse)
     return Language(
         name=description.parent.name,
@@ -194,6 +198,7 @@ def read(description: Path) -> Language:
         files=_files(files, refuse),
         types=rows,
         also=tuple(also),
+        flat=data.get("flat", False),
         choices=choices,
         options={name: option.default for name, option in choices.items()},
     )

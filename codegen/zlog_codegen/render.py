@@ -13,7 +13,7 @@ from zlog_codegen.errors import LanguageError, ModelError, Problem
 from zlog_codegen.filters import FILTERS
 from zlog_codegen.languages import FileRule, Language, companion
 from zlog_codegen.model import Model
-from zlog_codegen.view import ModelView, check_names
+from zlog_codegen.view import ModelView, check_names, check_names_together
 
 GENERATOR: Final = "zlog codegen"
 #: What the files of a language can be checked with: text to lines with problems.
@@ -36,6 +36,8 @@ def render(models: Iterable[Model], language: Language, *, conformance: bool = F
     views = [ModelView(model, language) for model in models]
     for view in views:
         check_names(view)
+    if language.flat:
+        check_names_together(views)
     environment = _environment(language)
     files: dict[str, tuple[str, str]] = {}
     problems: list[Problem] = []

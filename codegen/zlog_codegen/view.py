@@ -4,12 +4,12 @@ Attributes named ``name`` are identifiers of the language; ``spec`` leads to the
 the name there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from zlog_codegen import layout, model
+from zlog_codegen import layout, model, naming
 from zlog_codegen.errors import ModelError, Problem
 from zlog_codegen.languages import Language
 
@@ -317,5 +317,27 @@ def check_names(view: ModelView) -> None:
     for composite in view.types:
         subject = f"type {composite.spec.name}"
         unique([(f.name, f"field {f.spec.name!r} in {subject}", f.spec.where) for f in composite.fields])
+    if problems:
+        raise ModelError(problems)
+
+
+def check_names_together(views: Sequence[ModelView]) -> None:
+    """For a language without name spaces: what ``model_message`` names must differ over all models of a run.
+
+    Raises ModelError with all that don't.
+    """
+    problems: list[Problem] = []
+    seen: dict[str, str] = {}
+    for view in views:
+        named = [("message", message.spec.name, message.spec.where) for message in view.messages]
+        named += [("type", composite.spec.name, composite.spec.where) for composite in view.types]
+        for kind, name, where in named:
+            identifier = naming.snake(f"{view.spec.name} {name}")
+            element = f"{kind} {name}"
+            owner = f"{element} of model {view.spec.name}"
+            other = seen.setdefault(identifier, owner)
+            if other != owner:
+                what = f"in {view.language.name} its name is {identifier!r}, and so is that of {other}"
+                problems.append(Problem(where.file, where.line, element, what, "generate them apart, or rename one"))
     if problems:
         raise ModelError(problems)

@@ -56,6 +56,11 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(tmp_path: Pat
         ("journal_bytes", "16M", 16 << 20),
         ("journal_bytes", "65536", 65536),
         ("journal_bytes", "1 GiB", 1 << 30),
+        ("journal", "/var/log/journal", "/var/log/journal"),
+        ("journal_dir_bytes", "2G", 2 << 30),
+        ("journal_age_s", "90", 90.0),
+        ("journal_age_s", "12h", 43_200.0),
+        ("journal_age_s", "7d", 604_800.0),
         ("discover", "no", False),
         ("discover", "1", True),
         ("allow_hosts", "10.0.0.1,10.0.0.2", ("10.0.0.1", "10.0.0.2")),
@@ -63,7 +68,7 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(tmp_path: Pat
     ],
 )
 def test_texts_become_values(name: str, text: str, value: Any) -> None:
-    variable = "ZLOG_EXIT_TIMEOUT" if name == "exit_timeout_s" else f"ZLOG_{name.upper()}"
+    variable = f"ZLOG_{name.upper().removesuffix('_S')}"
     assert getattr(Settings.read({}, {variable: text}), name) == value
     assert getattr(Settings.read({name: text}, {}), name) == value
 
@@ -78,6 +83,9 @@ def test_texts_become_values(name: str, text: str, value: Any) -> None:
         ("floor", "loud"),
         ("journal_bytes", "1"),
         ("journal_bytes", "much"),
+        ("journal_dir_bytes", "1"),
+        ("journal_age_s", "0"),
+        ("journal_age_s", "1 week"),
         ("port", "0"),
         ("port", "x"),
         ("discover", "maybe"),

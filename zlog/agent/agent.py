@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import logging
 import os
 import sys
 import threading
@@ -165,7 +166,11 @@ class Agent:
                 from zlog.agent.disk import DiskJournal
 
                 disk = DiskJournal(
-                    settings.journal, self._holdings, settings.journal_dir_bytes, settings.journal_age_s, once
+                    settings.journal,
+                    self._holdings,
+                    settings.journal_dir_bytes,
+                    settings.journal_age_s,
+                    Once(f"agent {self._own.name}", logging.getLogger("zlog.agent")),
                 )
             engine = Engine(
                 self._intake,

@@ -146,7 +146,7 @@ class Engine:
         self._ask_at: int | None = None
         self._ask_until = 0
         self._stopping = False
-        self._sleep = threading.Lock()
+        self._waking = threading.RLock()  # a signal's handler may log while its thread wakes us
         self._reader, self._writer = _wakers()
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, min(65_535, self._context.get(zmq.SOCKET_LIMIT)))
@@ -162,8 +162,9 @@ class Engine:
 
     def wake(self) -> None:
         """Have the thread look soon."""
-        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
-            os.write(self._writer, b"\1\0\0\0\0\0\0\0")
+        with self._waking, contextlib.suppress(OSError):  # full: it is awake already
+            if not self.ended:  # else the number may be another's descriptor by now
+                os.write(self._writer, b"\1\0\0\0\0\0\0\0")
 
     def call(self, function: Callable[[int], object]) -> None:
         """Have the thread call a function with the time, soon and in order."""
@@ -435,7 +436,8 @@ class Engine:
 
     def _end(self) -> None:
         self._stopping = True
-        self.ended = True
+        with self._waking:
+            self.ended = True
         for wires in [*self._wires.values(), *self._ending]:
             self._drop(wires, 0)
         self._wires.clear()

@@ -136,4 +136,12 @@ def shutdown(timeout_s: float = 3.0) -> bool:
     return delivered
 
 
+def _in_child() -> None:
+    """Another thread of the parent may have held it."""
+    global _lock
+    _lock = threading.RLock()
+
+
 handler.provide(lambda **options: start(**options))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -93,7 +93,7 @@ class Wires:
             full = not self._send_control(now)
             full = not self._send_live(now) or full
             full = not self._send_answers(now) or full
-            full = not self._send_control(now) or full  # GONE, for what is not there any more
+            full = not self._send_control(now) or full  # GONE, where no frame follows
             if not full:
                 self._wait_ns = 0
         events: list[Event] = []
@@ -179,6 +179,8 @@ class Wires:
             frame = self.link.peek_answer() if self._sync is not None else None
             if frame is None or self._sync is None:
                 return True
+            if not self._send_control(now):  # GONE, for what is before
+                return False
             if not _send(self._sync, frame):
                 return self._block(now)
             self.link.sent_answer()

@@ -117,6 +117,10 @@ def _run(args: argparse.Namespace) -> int:
         if args.bench:
             return _report_bench(bench.measure(chosen, spoken, folder.resolve(), progress=_progress(args)), args)
         cases = _vectors(spoken, args) if args.first is None else []
+        if not cases and not args.cases:
+            raise CommandError(
+                "nothing was asked: there is no vector for these models", "ask cases: --cases 1000", code=2
+            )
         asked = itertools.chain(cases, questions.fuzz(spoken, args.seed, args.first or 0, args.cases))
         outcomes = kit.conform(
             chosen, spoken, asked, folder.resolve(), at_once=os.cpu_count() or 1, progress=_progress(args)

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             raise CommandError(f"{url} is empty: its records ended with the process that had them", code=2)
     with common.open_stores(args.stores, read_only=True) as stores:
         losses = remaining(stores, wanted)
-        names = _names(stores, {loss.node for loss in losses})
+        names = _names(stores, {loss.node for loss in losses}) if args.losses or wanted.node is not None else {}
         losses = [loss for loss in losses if wanted.matches_node(loss.node, names.get(loss.node, ""))]
         if args.losses:
             _print_losses(losses, names, args)
@@ -167,11 +167,11 @@ def _print_losses(losses: Sequence[Loss], names: dict[str, str], args: argparse.
 
 
 def _names(stores: Sequence[Store], nodes: Iterable[str]) -> dict[str, str]:
-    """What the nodes call themselves, as far as the stores have a record of them."""
+    """What the nodes call themselves, as far as the stores have a record of them; of a hundred: each is a query."""
     from zlog.collector.stores import Filter
 
     names: dict[str, str] = {}
-    for node in nodes:
+    for node in sorted(nodes)[:100]:
         for store in stores:
             for record in store.query(Filter(node=node, limit=1)):
                 names[node] = record.name

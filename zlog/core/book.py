@@ -103,20 +103,18 @@ class Book:
             return stream
         key = (*run.id, RANGES[index])
         stream = run.streams[index] = self.streams[key] = Stream(key, len(self._sinks))
-        starts = []
         for sink, share in zip(self._sinks, stream.shares, strict=True):
             if not sink.keeps:
                 share.done = share.has
             held = sink.known(key)
             if held:
                 share.has, share.done = held.copy(), held.copy()
-                starts.append(held.start)
+                stream.begun = True
                 stream.seen = stream.next = max(stream.seen, held.stop)
-        if starts:
-            stream.begun = True
+        if stream.begun:
             stream.skipped = self._skipped.get(key, Intervals()).copy()
             stream.lost = self._lost.get(key, Intervals()).copy()
-            self._skip(stream, max(stream.skipped.first_missing(1), min(starts)))
+            self._skip(stream, stream.skipped.first_missing(1))  # not where they begin: what is before may be missing
             if self.view is not None:
                 stream.shares[self.view].has.add(1, stream.seen)
             self.on_new(stream)

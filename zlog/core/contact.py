@@ -70,6 +70,7 @@ class Contact:
         self._repair = repair
         self._since = since
         self._refused: dict[bytes, None] = {}
+        self._replaced: dict[bytes, zre_log_msg.Offer] = {}  # with what they had said
 
     def offer(self, identity: bytes, message: zre_log_msg.Offer, now: int) -> Link | None:
         """An OFFER came; the link, if it was welcomed just now. Raises DecodeError."""
@@ -96,6 +97,15 @@ class Contact:
             return self._welcome(identity, message, held, now)
         return None
 
+    def again(self, identity: bytes, now: int) -> Link | None:
+        """A connection without a link says something. If it was replaced by another of its node's that has ended since,
+        it is welcomed again: the node, which had both for a while, has no reason to send OFFER."""
+        message = self._replaced.get(identity)
+        if message is None or message.node.bytes in self.by_node:
+            return None
+        del self._replaced[identity]
+        return self.offer(identity, message, now)
+
     def drop(self, link: Link) -> None:
         """A connection is gone, or replaced."""
         del self.links[link.identity]
@@ -107,6 +117,7 @@ class Contact:
                 for stream in link.run.streams:  # what is missing doesn't come by itself any more
                     if stream is not None and stream.begun:
                         stream.seen = stream.next
+                        self._repair.check(stream)
         for run_id in list(link.offer):
             self.release(link, run_id)
         self._book.version += 1
@@ -118,6 +129,13 @@ class Contact:
             run.holders.remove(link)
             self._repair.released(link, run)
 
+    def _remember(self, link: Link) -> None:
+        """A connection was replaced, and may outlive the one that took its place."""
+        if link.said is not None:
+            self._replaced[link.identity] = link.said
+            if len(self._replaced) > _MAX_REFUSED:
+                del self._replaced[next(iter(self._replaced))]
+
     # --- the current run ----------------------------------------------------------------------------------------------
 
     def _welcome(self, identity: bytes, message: zre_log_msg.Offer, held: dict[RunId, Held], now: int) -> Link | None:
@@ -125,6 +143,7 @@ class Contact:
         before = self.by_node.get(run_id[0])
         if before is not None:
             self.drop(before)
+            self._remember(before)
         run = self._book.run(run_id)
         if run is None:
             self._refuse(identity, REFUSED_BUSY, "too many runs are kept track of")
@@ -132,6 +151,7 @@ class Contact:
         run.name, run.host, run.pid = message.name, message.host, message.pid
         run.closed = False
         link = self.links[identity] = self.by_node[run_id[0]] = run.link = Link(identity, run, now)
+        link.said = message
         demand = self.demand
         link.welcome_severity = link.severity = demand.severity
         link.welcome_until = link.until = now + demand.seconds * _SECOND if demand.seconds else None

@@ -39,6 +39,9 @@ LIVE_NS: Final = 2 * _SECOND
 #: STATUS is sent so often.
 STATUS_NS: Final = _SECOND
 
+#: A collector says something at least every 10 s; one that is silent for so long may have forgotten us.
+SILENCE_NS: Final = 30 * _SECOND
+
 _BATCH: Final = b"\xaa\xa2\x03"
 _READY: Final = b"\xaa\xa2\xff"
 _UUID_SIZE: Final = 16
@@ -171,6 +174,7 @@ class Link:
         self._further: dict[int, Intervals] = {}
         self._fetches: dict[tuple[RunKey, int], _Fetch] = {}
         self._status_at: int | None = None
+        self._heard = now
         if target.sync is None:
             nexts = [1] * len(RANGES) if target.early else list(holdings.run.next)
             self._begin(Demand(1, "", None), dict(zip(RANGES, nexts, strict=True)))
@@ -219,6 +223,7 @@ class Link:
 
     def sync(self, frame: bytes, now: int) -> None:
         """A message of the collector. Whatever it is, nothing is raised. One that takes no answers gets no more."""
+        self._heard = now
         if len(self.control) >= limits.MAX_CONTROL:
             self.discarded += 1
             return
@@ -248,6 +253,9 @@ class Link:
             self._status(now)
         if self._status_at is not None and now >= self._status_at:
             self._status(now)
+            if now >= self._heard + SILENCE_NS:  # somebody may have taken our place there
+                self._heard = now
+                self.greet(now)
 
     def due(self) -> int | None:
         """When `tick` has something to do."""
@@ -301,7 +309,8 @@ class Link:
         self.records_sent += item.count
 
     def peek_answer(self) -> bytes | None:
-        """The next frame that answers a FETCH, within its credit. GONE goes to `control`."""
+        """The next frame that answers a FETCH, within its credit. GONE goes to `control`, which has to
+        be sent before that frame: answers come in the order of the sequences."""
         for (run, first), fetch in list(self._fetches.items()):
             while fetch.credit > 0 and (fetch.stop is None or fetch.position < fetch.stop):
                 if len(self.control) >= limits.MAX_CONTROL:
@@ -423,7 +432,12 @@ class Link:
             if point.run == self._holdings.key and point.next > 0
         }
         severity = self._check_severity(message.severity)
+        if not self._is_meant(message.collector):
+            self._welcomed = False
+            self.events.append(Wrong())
+            return
         self._welcomed = True
+        self.ready = self.ready and message.collector == self.collector
         self.collector = message.collector
         self.name = message.name or self.name
         self.durable = bool(message.durable)
@@ -514,14 +528,18 @@ class Link:
 
     def _marked(self, collector: UUID) -> None:
         """The ready marker came."""
-        if self.collector is None:
-            return  # WELCOME will say who it should be
-        if collector != self.collector:
+        if not self._is_meant(collector):
             self.events.append(Wrong())
             return
+        if collector != self.collector:
+            return  # it is known by its address only: WELCOME says who it is, now that it is another one
         self.ready = True
         self._live_by = None
         self._over_sync = False
+
+    def _is_meant(self, collector: UUID) -> bool:
+        """Whether it may be the collector that the link leads to: another process may have its address by now."""
+        return self.target.collector is None or collector == self.target.collector
 
     def _name_live(self, port: int, now: int) -> None:
         """WELCOME named the live endpoint, the one that is open already or another one, or none."""
@@ -627,7 +645,11 @@ class Link:
         ).encode()
 
     def _gone(self, run: RunKey, gone: Gone) -> None:
-        self.control.append(_gone_frame(run, gone))
+        self.control.append(
+            zre_log_msg.Gone(
+                node=run.node, epoch=run.epoch, severity=gone.range, start=gone.start, stop=gone.stop, cause=gone.cause
+            ).encode()
+        )
 
     def _status(self, now: int, *, closing: bool = False, nexts: Sequence[int] | None = None) -> None:
         if not self._welcomed:
@@ -655,9 +677,3 @@ class Link:
                 links=pack_links(self._others()[: limits.MAX_LINKS]),
             ).encode()
         )
-
-
-def _gone_frame(run: RunKey, gone: Gone) -> bytes:
-    return zre_log_msg.Gone(
-        node=run.node, epoch=run.epoch, severity=gone.range, start=gone.start, stop=gone.stop, cause=gone.cause
-    ).encode()

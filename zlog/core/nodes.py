@@ -8,6 +8,7 @@ from uuid import UUID
 from zlog.core.streams import Stream
 from zlog.core.sync import Held, LinkStatus
 from zlog.severity import RANGES
+from zlog.wire.zre_log_msg import Offer
 
 __all__ = ["Clock", "Link", "Run", "RunId"]
 
@@ -105,6 +106,7 @@ class Link:
         identity: the routing id.
         run: the node's current run.
         offer: what the node holds, by run.
+        said: the OFFER that was welcomed.
         welcomed: when it was.
         heard: when a message last came.
         pinged: when PING last went.
@@ -129,6 +131,7 @@ class Link:
         "pinged",
         "pong",
         "run",
+        "said",
         "severity",
         "silent",
         "starting",
@@ -144,6 +147,7 @@ class Link:
         self.identity = identity
         self.run = run
         self.offer: dict[RunId, Held] = {}
+        self.said: Offer | None = None
         self.welcomed = now
         self.heard = now
         self.pinged = 0

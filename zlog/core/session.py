@@ -418,7 +418,10 @@ class Session:
             if new is not None:
                 self._welcomed(new, now, wall_ns)
         elif link is None:
-            raise _stranger()
+            again = self._contact.again(identity, now)
+            if again is None:
+                raise _stranger()
+            self._welcomed(again, now, wall_ns)
         elif isinstance(message, zre_log_msg.Status):
             self._status(link, message, now, wall_ns)
         elif isinstance(message, zre_log_msg.Gone):

@@ -1,7 +1,9 @@
 """A program logs as usual; a collector anywhere has it (issue: rows H1-H3, H6, H11, X1, X4, B4, N1, N2)."""
 
 import collections
+import json
 import logging
+import os
 import re
 import signal
 import subprocess
@@ -490,17 +492,66 @@ def test_a_collector_that_is_stopped_is_waited_for(
     code = "import sys; from zlog.cli import main; sys.exit(main(sys.argv[1:]))"
     store = f"sqlite:{tmp_path}/log.db"
     keeper = start(python_args(code, "collect", store, "-i", "lo", "--port", str(zre_port), "--json"))
-    keeper.expect('"ready"', timeout_s=20)
+    address = json.loads(keeper.expect('"ready"', timeout_s=20))["sync"]
     collect(view=True)
-    with Agent(Settings(name="app", interface="lo", port=zre_port)) as agent:
-        keeper.process.send_signal(signal.SIGSTOP)
-        try:
+    keeper.process.send_signal(signal.SIGSTOP)
+    try:
+        with Agent(Settings(name="app", interface="lo", port=zre_port, collectors=(address,))) as agent:
             agent.record(9, 1, "app", "x", {})
             assert agent.deliver(1.5) == "late"
             assert not agent.flush(0.2)
-        finally:
             keeper.process.send_signal(signal.SIGCONT)
-        assert agent.deliver(20) == "committed"
+            assert agent.deliver(20) == "committed"
+    finally:
+        keeper.process.send_signal(signal.SIGCONT)
     assert keeper.terminate() == 0
     with zlog.open_store(store) as opened:
         assert [record.text for record in opened.query()] == ["x"]
+
+
+def test_children_that_are_forked_while_the_first_record_starts_the_agent(program: ProgramMaker) -> None:
+    app = program(
+        """
+        import os, threading, warnings
+        warnings.simplefilter("ignore")
+        threading.Thread(target=lambda: log.info("first")).start()
+        children = []
+        for number in range(20):
+            if not (pid := os.fork()):
+                log.info("child")
+                os._exit(0)
+            children.append(pid)
+        for pid in children:
+            os.waitpid(pid, 0)
+        print("all ended", flush=True)
+        """
+    )
+    app.expect("all ended", timeout_s=30)
+    assert app.wait(20) == 0
+
+
+def test_the_handlers_lock_methods_are_those_of_logging() -> None:
+    ours = zlog.Handler(Agent(Settings(discover=False)))
+    agent = ours.agent
+    ours.acquire()
+    ours.release()
+    assert ours.agent is agent
+    logging.shutdown([lambda: ours])
+
+
+def test_an_agent_that_has_ended_wakes_nobody(zre_port: int) -> None:
+    """Its descriptor may have another owner by then."""
+    agent = Agent(Settings(interface="lo", port=zre_port, exit_timeout_s=0)).start()
+    engine = agent._engine
+    assert engine is not None
+    agent.stop(0.1)
+    reader, writer = os.pipe()  # likely to get the same numbers
+    os.set_blocking(reader, False)
+    try:
+        engine.wake()
+        engine.call(lambda now: None)
+        with pytest.raises(BlockingIOError):
+            os.read(reader, 8)
+    finally:
+        os.close(reader)
+        os.close(writer)

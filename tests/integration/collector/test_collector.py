@@ -8,6 +8,7 @@ import threading
 import pytest
 import zmq
 
+from support.nodes import EPOCH
 from zlog.collector import Collector
 from zlog.collector.stores import Filter, open_store
 from zlog.core.intervals import Intervals
@@ -263,6 +264,23 @@ def test_two_collectors_in_one_process(collect, nodes, tmp_path):
         nodes(collector).log(100)
     for collector in collectors:
         wait_stored(collector, 100)
+
+
+def test_history_from_a_time_on(collect, nodes, database):
+    """Of what the node held before it was met, records before that time are not wanted, and no loss."""
+    collector = collect(database, since=EPOCH + 150, view=True)
+    node = nodes(collector, meet=False)
+    node.log(300, send=False, size=100)
+    node.meet(age=10**15)
+    assert node.resume[9] == 1
+    node.go_live()
+    for _, _, frame in node.held[9]:
+        node.send_live(frame)
+    wait_stored(collector, 151)
+    assert [record.sequence for record in collector.records(0)] == list(range(150, 301))
+    assert collector.losses() == []
+    collector.stop()
+    assert sequences(database, node.uuid) == list(range(150, 301))
 
 
 def test_it_says_once_what_it_discards(collect, nodes, caplog):

@@ -6,6 +6,7 @@ through), by its clients, or in the file it came from; what was collected is cou
 
 import glob
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -66,16 +67,16 @@ def test_three_hosts_and_collectors_that_come_and_go(
 
     # a web server of the standard library under requests: a line on stderr for each
     (tmp_path / "www").mkdir()
-    server = zlog(web, zre_port, "run", "--name", "web", "--", *python_args("import http.server; http.server.main()")[:1],
-                  "-u", "-m", "http.server", "--bind", web.ip, "--directory", str(tmp_path / "www"))  # fmt: skip
+    serve = [sys.executable, "-u", "-m", "http.server", "--bind", web.ip, "--directory", str(tmp_path / "www")]
+    server = zlog(web, zre_port, "run", "--name", "web", "--", *serve)
     server.expect("Serving HTTP", timeout_s=20)
     asked = build.python(CLIENT, web.ip, "200", "first")
     asked.expect("asked", timeout_s=30)
 
     # a package manager, verbosely
-    pip = zlog(build, zre_port, "run", "--name", "pip", "--", *python_args("")[:1], "-m", "pip", "debug", "--verbose")
+    pip = zlog(build, zre_port, "run", "--name", "pip", "--", sys.executable, "-m", "pip", "debug", "--verbose")
     assert pip.wait(60) == 0
-    written = [line for line in pip.lines.all]
+    written = pip.lines.all
 
     # a second collector joins in the middle, and leaves
     joining = zlog(guest, zre_port, "collect", f"sqlite:{part}", "--json")
@@ -85,7 +86,7 @@ def test_three_hosts_and_collectors_that_come_and_go(
     # the system's own log files, line by line
     logs = [path for path in glob.glob("/var/log/*.log") if 0 < Path(path).stat().st_size < 1 << 20]
     source = Path(logs[0]) if logs else Path("/etc/services")
-    lines = [line for line in source.read_text(errors="replace").splitlines()]
+    lines = source.read_text(errors="replace").splitlines()
     with source.open() as stdin:
         assert zlog(files, zre_port, "send", "--name", "files", stdin=stdin).wait(60) == 0
 

@@ -7,7 +7,7 @@ import pytest
 
 from zlog.cli import main
 from zlog_codegen import languages, load
-from zlog_codegen.errors import LanguageError
+from zlog_codegen.errors import LanguageError, ModelError
 from zlog_codegen.render import render
 
 MODELS = Path(__file__).parent / "models"
@@ -74,3 +74,15 @@ def test_the_default_without_a_choice() -> None:
     models = [load(MODELS / "plain.xml")]
     assert render(models, language) == render(models, languages.choose(language, []))
     assert render(models, language) != render(models, replace(language, options={"package": "other"}))
+
+
+def test_models_of_a_run_that_meet_in_c_are_refused(tmp_path: Path) -> None:
+    """C has no name spaces: model `zap` with message `record x`, model `zap-record` with message `x`."""
+    for file, name, message in (("a.xml", "zap", "record x"), ("b.xml", "zap-record", "x")):
+        (tmp_path / file).write_text(f'<class name="{name}"><message name="{message}"/></class>')
+    models = [load(tmp_path / file) for file in ("a.xml", "b.xml")]
+    for language in ("c", "cpp"):
+        with pytest.raises(ModelError, match=r"zap_record_x.*message record x of model zap"):
+            render(models, languages.find(language))
+    assert render(models[:1], languages.find("c"))
+    assert render(models, languages.find("rust"))

@@ -327,6 +327,41 @@ def test_fetch_is_answered_with_whole_batches(node: Node) -> None:
     assert node.answers() == []
 
 
+def test_of_a_run_that_ended_what_is_beyond_its_end_is_gone(node: Node) -> None:
+    """A collector may know by STATUS of numbers that died with their process."""
+    other = Node()
+    other.log(INFO, 3)
+    other.log(INFO, 2)
+    key = RunKey(NODE, EPOCH + 1)
+    node.holdings.earlier[key] = other.holdings.journal
+    node.linked()
+    node.fetch(2, 9, epoch=EPOCH + 1)
+    assert node.answers() == [(1, 3), (4, 2)]
+    (gone,) = node.control()
+    assert (gone.epoch, gone.start, gone.stop, gone.cause) == (EPOCH + 1, 6, 9, wire.CAUSE_DROPPED)
+    node.fetch(6, 0, epoch=EPOCH + 1)
+    assert node.answers() == []
+    assert node.control() == []
+    del node.holdings.earlier[key]
+    node.fetch(1, 9, epoch=EPOCH + 1)
+    assert [(gone.start, gone.stop, gone.cause) for gone in node.control()] == [(1, 9, wire.CAUSE_UNKNOWN)]
+
+
+def test_a_run_that_goes_while_it_is_fetched_is_named_in_one_go(node: Node) -> None:
+    other = Node()
+    other.log(INFO, 1)
+    other.log(INFO, 1)
+    key = RunKey(NODE, EPOCH + 1)
+    node.holdings.earlier[key] = other.holdings.journal
+    node.linked()
+    node.fetch(1, 3, epoch=EPOCH + 1, credit=1)
+    assert node.answers() == [(1, 1)]
+    del node.holdings.earlier[key]
+    node.link._fetches[key, INFO].credit = 100
+    assert node.answers() == []
+    assert [(gone.start, gone.stop, gone.cause) for gone in node.control()] == [(2, 3, wire.CAUSE_EVICTED)]
+
+
 def test_credit_is_spent_and_renewed_without_moving_back(node: Node) -> None:
     for _ in range(4):
         node.log(INFO, 1)
@@ -660,3 +695,75 @@ def test_the_fuzz_target_finds_nothing_quickly() -> None:
                 mutated[source.randrange(len(mutated))] = source.randrange(256)
             fuzz_link.one_input(bytes(mutated))
     assert sum(fuzz_link.one_input(seed) for seed in fuzz_link.SEEDS) > len(fuzz_link.SEEDS) // 2
+
+
+# --- what the simulation (tests/simulation) has found -----------------------------------------------------------------
+
+
+def test_a_link_serves_while_the_stream_answers_a_fetch() -> None:
+    node = Node()
+    node.link.connected(0)
+    node.welcome()
+    assert not node.link.serves  # the live endpoint that ZRE named can't be reached
+    node.fetch(1, 0)
+    assert node.link.serves
+    node.link.disconnected()
+    assert not node.link.serves
+
+
+def test_a_static_link_opens_its_live_socket_once() -> None:
+    node = Node(STATIC)
+    node.link.connected(0)
+    node.welcome()
+    assert list(node.link.events) == [Welcomed(COLLECTOR), OpenLive("tcp://10.0.0.7:5001")]
+    node.link.events.clear()
+    node.link.disconnected()
+    node.link.connected(0)
+    node.welcome()
+    assert list(node.link.events) == [Welcomed(COLLECTOR)]  # it is still connecting
+    node.link.events.clear()
+    node.welcome(port=6001)
+    assert list(node.link.events) == [Welcomed(COLLECTOR), OpenLive("tcp://10.0.0.7:6001")]
+
+
+def test_subscriptions_go_with_the_live_socket() -> None:
+    node = Node(STATIC)
+    node.link.connected(0)
+    node.welcome()
+    node.go_live()
+    assert node.link.ready
+    node.welcome(port=6001)
+    assert not node.link.ready
+    node.go_live()
+    assert node.link.ready
+    node.welcome(port=0)
+    assert not node.link.ready
+    assert list(node.link.events)[-1] == CloseLive()
+
+
+def test_a_welcome_of_another_process_closes_the_link() -> None:
+    node = Node()
+    node.link.connected(0)
+    node.welcome(collector=uuid.UUID(int=9))
+    assert list(node.link.events) == [Wrong()]
+    node.go_live()
+    node.log()
+    assert node.sent() == []
+
+
+def test_a_static_collector_that_is_another_process_now_is_not_taken_for_a_stranger() -> None:
+    """Its live endpoint may be reached before its WELCOME came."""
+    node = Node(STATIC)
+    node.link.connected(0)
+    node.welcome()
+    node.go_live()
+    node.link.events.clear()
+    other = uuid.UUID(int=9)
+    node.link.subscription(b"\x00" + MARKER[1:])
+    node.link.subscription(MARKER[:4] + other.bytes)
+    assert not node.link.ready
+    node.link.disconnected()
+    node.link.connected(0)
+    node.welcome(collector=other)
+    assert node.link.ready
+    assert Wrong() not in node.link.events

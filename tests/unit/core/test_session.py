@@ -110,9 +110,11 @@ def test_where_it_began_survives_a_restart():
 
 def test_a_second_store_gets_what_the_first_one_has():
     first, second = FakeStore(), FakeStore()
-    collecting = Collecting([first, second]).after(10)
+    key = Collecting().node().key()
+    collecting = Collecting([first, second], options={"skipped": {key: Intervals([(1, 20)])}}).after(10)
     node = collecting.node()
-    first.held[node.key()] = Intervals([(20, 100)])  # it began at 20
+    assert node.key() == key  # it began at 20
+    first.held[node.key()] = Intervals([(1, 100)])
     node.next[9] = 100
     node.offer()
     assert node.fetches() == [(20, 100)]
