@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-import zmq
 
+import zlog
 from languages import setup
 from support.tools import unavailable
+from zlog import severity
+from zlog.record import Stored
 from zlog.wire import zre_log_msg
-
-Message = TypeVar("Message", zre_log_msg.Record, zre_log_msg.Log)
 
 #: Models whose generated code is looked at: the protocol's, and those with every construct.
 MODELS = (
@@ -33,74 +30,74 @@ def built(language: str) -> Path:
     return setup.BUILD / language
 
 
-class Collector(threading.Thread):
-    """A collector as nodes see it: a SUB socket that is subscribed to all messages and to its own ready marker."""
+class Collector:
+    """A collector, without discovery: programs are told its live endpoint.
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        super().__init__()
-        self._context = context
-        self._end = context.socket(zmq.PAIR)
-        self._end.bind("inproc://end")
-        self._messages: queue.Queue[list[bytes]] = queue.Queue()
-        self._bound = threading.Event()
-        self.live = ""
-        """The endpoint that nodes connect their XPUB to."""
-        self.start()
-        self._bound.wait()
+    Attributes:
+        live: the endpoint that nodes connect their XPUB to.
+    """
 
-    def run(self) -> None:
-        """Receive until told to stop. A thread, as libzmq sends subscriptions to a new peer only when SUB is asked."""
-        with self._context.socket(zmq.SUB) as socket, self._context.socket(zmq.PAIR) as end:
-            end.connect("inproc://end")
-            marker = b"\xaa\xa2\xff" + uuid.uuid4().bytes
-            for subscription in (b"\xaa\xa2\x01", b"\xaa\xa2\x02", b"\xaa\xa2\x03", marker):
-                socket.subscribe(subscription)  # the marker is last: who sees it has seen the others
-            self.live = f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
-            self._bound.set()
-            poller = zmq.Poller()
-            poller.register(socket, zmq.POLLIN)
-            poller.register(end, zmq.POLLIN)
-            while end not in (ready := dict(poller.poll())):
-                if socket in ready:
-                    self._messages.put(socket.recv_multipart())
+    def __init__(self) -> None:
+        self._collector = zlog.Collector(discover=False, bind="tcp://127.0.0.1:*", level="trace", view=True).start()
+        self.live = self._collector.live
 
     def close(self) -> None:
-        """Stop receiving."""
-        self._end.send(b"")
-        self.join()
-        self._end.close()
+        """Stop; nothing may have been discarded."""
+        status = self._collector.status()
+        self._collector.stop()
+        assert status.discarded == {}
 
     def records(self, count: int, timeout_s: float = 20) -> list[zre_log_msg.Record]:
-        """The next ``count`` RECORDs. Another message in between fails the test, and so does one that doesn't come."""
-        return self._next(zre_log_msg.Record, count, timeout_s)
+        """The next ``count`` records, as RECORD has them. A LOG in between, or too few, fails the test."""
+        return [_record(stored) for stored in self._next(count, timeout_s)]
 
     def logs(self, count: int, timeout_s: float = 20) -> list[zre_log_msg.Log]:
-        """The next ``count`` LOGs, in the same way."""
-        return self._next(zre_log_msg.Log, count, timeout_s)
+        """The next ``count`` records, all from LOG, in the same way."""
+        return [_log(stored) for stored in self._next(count, timeout_s)]
 
-    def _next(self, kind: type[Message], count: int, timeout_s: float) -> list[Message]:
-        deadline = time.monotonic() + timeout_s
-        found: list[Message] = []
-        while len(found) < count:
-            try:
-                first, *rest = self._messages.get(timeout=max(0, deadline - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"{len(found)} of {count} {kind.NAME}s arrived in {timeout_s} s: {found}")
-            message = zre_log_msg.decode(first, rest)
-            assert isinstance(message, kind), message
-            found.append(message)
+    def _next(self, count: int, timeout_s: float) -> list[Stored]:
+        found = list(itertools.islice(self._collector.records(timeout_s), count))
+        if len(found) < count:
+            pytest.fail(f"{len(found)} of {count} records arrived; then none in {timeout_s} s: {found}")
         return found
+
+
+def _record(stored: Stored) -> zre_log_msg.Record:
+    assert not any(name.startswith("zlog.legacy") for name in stored.attributes), stored
+    return zre_log_msg.Record(
+        severity=stored.severity,
+        event=stored.event,
+        node=uuid.UUID(stored.node),
+        epoch=stored.epoch,
+        sequence=stored.sequence,
+        time=stored.time_ns,
+        host=stored.host,
+        name=stored.name,
+        logger=stored.logger,
+        text=stored.text,
+        fields=stored.attributes,
+    )
+
+
+def _log(stored: Stored) -> zre_log_msg.Log:
+    return zre_log_msg.Log(
+        level=severity.to_log_level(stored.severity),
+        event=stored.event,
+        node_id=stored.attributes["zlog.legacy.node"],
+        peer_id=stored.attributes.get("zlog.legacy.peer", 0),
+        time=stored.time_ns // 1_000_000_000,
+        data=stored.text,
+    )
 
 
 @pytest.fixture
 def collector(no_leaks: None) -> Iterator[Collector]:
     """A collector on the loopback; give a program its ``live``, then ask it for ``records(10)``."""
-    with zmq.Context() as context:
-        collector = Collector(context)
-        try:
-            yield collector
-        finally:
-            collector.close()
+    collector = Collector()
+    try:
+        yield collector
+    finally:
+        collector.close()
 
 
 @pytest.fixture
