@@ -1,7 +1,8 @@
 """The agent: the code in a node that ships its records to collectors.
 
 Where a record goes: `intake.py` takes it from the application's threads; `engine.py`, the agent's thread, cuts batches
-(`zlog.core.batches`) into the journal (`zlog.core.journal`); each link (`zlog.core.link`) reads from there what its
+(`zlog.core.batches`) into the journal (`zlog.core.journal`), and on disk if it has a directory: `disk.py`, with
+`kept.py` for a run's folder and `trim.py` for the bounds. Each link (`zlog.core.link`) reads from there what its
 sockets (`wires.py`) can take. `network.py` is ZRE as the agent sees it, `agent.py` what applications touch, and
 `process.py` the one agent that a process has by default.
 """

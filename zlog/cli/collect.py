@@ -25,6 +25,7 @@ computer fails; what nodes can't deliver is noted in the store, and counted as l
 Nodes find the collector within about a second, and send until it ends. A store is one of
   sqlite:PATH    for zlog query, and every SQL tool
   jsonl:PATH     JSON, one record per line
+  journal:DIR    batches as they came, with checksums: the fastest
   file:PATH      text for people; ?max_bytes=10M&keep=5 rotates it, as it does jsonl
 With several stores a slow one holds up none of the others; ?optional leaves one out of what is confirmed to nodes."""
 
@@ -52,7 +53,7 @@ _PROGRESS_S: Final = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("stores", nargs="+", metavar="STORE", help="sqlite:PATH, jsonl:PATH, file:PATH")
+    parser.add_argument("stores", nargs="+", metavar="STORE", help="sqlite:PATH, jsonl:PATH, file:PATH, journal:DIR")
     parser.add_argument(
         "-l", "--level", type=common.level, default=9, metavar="LEVEL", help=f"this and worse: {common.LEVELS}"
     )

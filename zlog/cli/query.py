@@ -26,7 +26,7 @@ DESCRIPTION = """\
 Print records from stores, in order: those of a node as it logged them, nodes merged by time. A record that is in
 several stores is printed once. Stores may be in use by a collector meanwhile.
 
-A store is sqlite:PATH or jsonl:PATH."""
+A store is sqlite:PATH, jsonl:PATH or journal:DIR."""
 
 EPILOG = """\
 examples:
@@ -42,7 +42,9 @@ exit code: 0, also when nothing was found; 1 when a store can't be read; 2 for w
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("stores", nargs="+", metavar="STORE", help="sqlite:PATH or jsonl:PATH; several are merged")
+    parser.add_argument(
+        "stores", nargs="+", metavar="STORE", help="sqlite:PATH, jsonl:PATH or journal:DIR; several are merged"
+    )
     common.add_filters(parser, until=True)
     parser.add_argument("--losses", action="store_true", help="instead of records, what nodes had no more to give")
     common.add_network(parser, used=False)

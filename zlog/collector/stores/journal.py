@@ -8,6 +8,7 @@ If the sidecar was lost, all it says is read from the entries again.
 
 import contextlib
 import os
+import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -39,6 +40,10 @@ _decode_records = msgspec.msgpack.Decoder(tuple[bytes, int, str, str, int, bytes
 _decode_losses = msgspec.msgpack.Decoder(list[tuple[str, int, int, int, int, int, int]]).decode
 
 
+_RUN: Final = re.compile(r"[0-9a-f]{32}-[0-9]+")
+"""What folders of runs are called in a node's journal (`zlog.agent.kept`)."""
+
+
 class Found(NamedTuple):
     """Where an entry of a stream is: first sequence, number of the file, the entry."""
 
@@ -67,6 +72,18 @@ class JournalStore(FileStore):
     def _start_writing(self) -> None:
         os.makedirs(self.folder, 0o750, exist_ok=True)
         super()._start_writing()
+
+    def _rebuild_for_reading(self) -> None:
+        if (
+            not os.path.exists(self.path)
+            and os.path.isdir(self.folder)
+            and any(map(_RUN.fullmatch, os.listdir(self.folder)))
+        ):
+            raise StoreError(
+                f"{self.folder} has the journals of nodes, not the store of a collector",
+                "have a program use it (ZLOG_JOURNAL), and collect from it",
+            )
+        super()._rebuild_for_reading()
 
     def _encode(self, parts: list[Part], losses: list[Loss]) -> bytes:
         chunks: list[bytes] = []
