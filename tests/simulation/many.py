@@ -20,6 +20,7 @@ class Sums(NamedTuple):
 
     Attributes:
         stored, lost: records.
+        unasked: of runs that a collector, started again before it had stored anything of them, met as older ones.
         simulated_s, settled_s: virtual time, and how much of it after the last record.
         took_s, peak_mib: of this process.
     """
@@ -29,6 +30,7 @@ class Sums(NamedTuple):
     logged: int
     stored: int
     lost: int
+    unasked: int
     events: int
     simulated_s: float
     settled_s: float
@@ -70,11 +72,12 @@ def many(nodes: int, collectors: int, records: int, seed: int = 1) -> Sums:
         start = world.now
         world.run(world.now + 10 * SECOND)
         settled = scene.settle()
-        stored = lost = 0
+        stored = lost = unasked = 0
         for collector in scene.collectors:
             for store in collector.stores:
                 stored += sum(intervals.count() for intervals in store.had.values())
                 lost += sum(intervals.count() for intervals in store.named.values())
+                unasked += sum(intervals.count() for intervals in store.skipped.values())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         return Sums(
             nodes,
@@ -82,6 +85,7 @@ def many(nodes: int, collectors: int, records: int, seed: int = 1) -> Sums:
             scene.truth.records,
             stored,
             lost,
+            unasked,
             world.events,
             (world.now - start) / SECOND,
             settled / SECOND,
