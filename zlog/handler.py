@@ -96,7 +96,10 @@ class Queue(Protocol):
     limit: int
 
     def over(self) -> None:
-        """Wakes the sink if it sleeps; drops a record if there are too many. Never raises, never blocks."""
+        """Wakes the sink if it sleeps; yields to it for a moment where many wait; drops a record where too many do.
+
+        Never raises, and waits for nobody.
+        """
 
 
 _Take = Callable[[int, int, str, str, Mapping[str, Any]], None]

@@ -88,9 +88,15 @@ nothing until it does."""
 
 # --- The agent: what an application can make it hold -------------------------------------------------------------
 
+INTAKE_CROWDED = 16_384
+"""Records that wait for the agent's thread; beyond, each call that logs yields the interpreter to it for a moment."""
+
+INTAKE_YIELD_S = 0.0001
+"""That moment: a thread that logs as fast as it can would else keep the agent's from running for 5 ms at a time."""
+
 INTAKE_RECORDS = 65_536
-"""Records that wait for the agent's thread, which takes a hundred thousand in 0.1 s; beyond, they are dropped, counted,
-and named to the collectors as gone."""
+"""Records that wait for the agent's thread at all; beyond, they are dropped, counted, and named to the collectors as
+gone. The thread takes some 300,000 in a second."""
 
 INTAKE_BYTES = 64 * 1024 * 1024
 """Octets of those of them that are large or have attributes of their own."""

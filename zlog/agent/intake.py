@@ -9,6 +9,7 @@ one call of msgspec: that is four times faster than one by one, and none of it i
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -77,12 +78,13 @@ class Intake:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.waiting: deque[_Item] = deque()
-        self.limit = limits.INTAKE_RECORDS
         self._asleep = False
         self._wake = wake
         self._lock = threading.Lock()
         self._octets = 0
         self._dropped: dict[int, int] = {}  # by severity
+        self.limit = 0
+        self.awake()
 
     def sleep(self, patient: int) -> bool:
         """The agent's thread is about to sleep, and is to be woken when more than so many records wait.
@@ -97,18 +99,21 @@ class Intake:
     def awake(self) -> None:
         """The agent's thread looks by itself."""
         self._asleep = False
-        self.limit = limits.INTAKE_RECORDS
+        self.limit = min(limits.INTAKE_CROWDED, limits.INTAKE_RECORDS)
 
     def over(self) -> None:
         """See `zlog.handler.Queue`."""
         if self._asleep:
             self.awake()
             self._wake()
-        if len(self.waiting) >= limits.INTAKE_RECORDS:
+        waiting = len(self.waiting)
+        if waiting >= limits.INTAKE_RECORDS:
             with suppress(IndexError), self._lock:
                 item = self.waiting.pop()  # the last one, whoever put it there
                 severity = item.severity if isinstance(item, _Encoded) else item[0]
                 self._dropped[severity] = self._dropped.get(severity, 0) + 1
+        elif waiting >= limits.INTAKE_CROWDED:
+            time.sleep(limits.INTAKE_YIELD_S)
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -190,13 +195,13 @@ class _Numbers:
         for _ in range(count):
             item = pop()
             if not isinstance(item, _Encoded):
-                severity, time, logger, text, packed, event, peer = item
-                if type(time) is int:
-                    time_ns = time
-                elif type(time) is float and 0.0 <= time < _LATEST_S and type(logger) is str:
-                    time_ns = floor(time * 1e9)  # seconds, as LogRecord has them
+                severity, seconds, logger, text, packed, event, peer = item
+                if type(seconds) is int:  # it is nanoseconds
+                    time_ns = seconds
+                elif type(seconds) is float and 0.0 <= seconds < _LATEST_S and type(logger) is str:
+                    time_ns = floor(seconds * 1e9)
                 else:  # a LogRecord that somebody made of anything
-                    time_ns, logger = _time_of(time), text_of(logger)
+                    time_ns, logger = _time_of(seconds), text_of(logger)
                 index = (severity - 1) >> 2
                 lane = lanes[index]
                 lane.append((run.ordinal, time_ns, severity, logger, text, event, peer, packed))

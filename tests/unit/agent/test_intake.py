@@ -164,6 +164,17 @@ def test_what_comes_too_fast_is_dropped_and_has_its_numbers(taken: Taken, monkey
     assert taken.dropped == {}
 
 
+def test_a_crowd_lets_the_agent_have_its_turn(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+    yielded: list[float] = []
+    monkeypatch.setattr("zlog.agent.intake.time.sleep", yielded.append)
+    taken.intake.awake()
+    for number in range(limits.INTAKE_CROWDED + 10):
+        taken.log(9, str(number))
+    assert yielded == [limits.INTAKE_YIELD_S] * 11
+    assert len(taken.drain()) == limits.INTAKE_CROWDED + 10
+    assert taken.dropped == {}
+
+
 def test_large_records_are_bounded_by_octets(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "INTAKE_BYTES", 10_000)
     for _ in range(10):
