@@ -30,6 +30,7 @@ from weakref import WeakSet
 
 from zlog import gate
 from zlog.config import Settings
+from zlog.errors import SettingsError
 from zlog.gate import OUR_LEVEL, Demanded, Gate
 from zlog.record import Site, attributes_of, text_of
 from zlog.severity import LEVELS
@@ -391,6 +392,11 @@ class Handler(logging.Handler):
         try:
             assert _start is not None
             agent = _start(**self._options)
+        except SettingsError as problem:  # such as a variable with a value that isn't possible
+            self._take = self._take_none
+            self.dropped += 1
+            logging.getLogger(OURSELVES).error("nothing is shipped: %s", problem)
+            return
         except Exception:
             self._take = self._take_none  # once is enough
             raise

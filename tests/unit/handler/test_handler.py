@@ -420,3 +420,18 @@ def test_an_agent_that_does_not_start_is_reported_once(capsys: pytest.CaptureFix
         logging.getLogger("app").error("x")
     assert capsys.readouterr().err.count("OSError: no network") == 1
     assert ours.dropped == 3
+
+
+def test_a_variable_that_is_not_possible_costs_one_line(monkeypatch: pytest.MonkeyPatch, printed: Printed) -> None:
+    from zlog.agent import process
+
+    monkeypatch.setenv("ZLOG_FLOOR", "loud")
+    monkeypatch.setattr(process, "_agent", None)
+    handler.provide(lambda **options: process.start(**options))
+    ours = Handler()
+    root.addHandler(ours)
+    for _ in range(3):
+        logging.getLogger("app").error("x")
+    assert ours.dropped == 3
+    (line,) = [line for line in printed.lines if "nothing is shipped" in line]
+    assert "ZLOG_FLOOR" in line
