@@ -81,7 +81,13 @@ def plain_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers = logging._handlers.copy(), logging._handlerList[:]  # type: ignore[attr-defined]  # dictConfig clears them
     root.handlers[:] = []
     root.setLevel(logging.WARNING)
+    ours = logging.getLogger("zlog")  # a command that ran in this process has taken its lines to stderr
+    kept = ours.propagate, ours.handlers[:], ours.level
+    ours.propagate, ours.handlers[:] = True, []
+    ours.setLevel(logging.NOTSET)
     yield
+    ours.propagate, ours.handlers[:] = kept[0], kept[1]
+    ours.setLevel(kept[2])
     for left in list(handler._handlers):
         left.close()
     monkeypatch.setattr(gate, "SETTLE_S", 0.0)
