@@ -1,7 +1,7 @@
 """The programs of ``zlog demo``: they log by `logging`, as any program does, and know of zlog only the Handler.
 
 ``python -m zlog.cli.demo_programs web`` and ``… primes``: each says on stdout when it has begun, and goes on until
-SIGTERM, at most for an hour.
+SIGTERM, or until the demo is gone, at most for an hour.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import dataclasses
 import http.server
 import logging
 import multiprocessing
+import os
 import random
 import signal
 import sys
@@ -62,7 +63,8 @@ def web() -> None:
         thread.start()
         host, port = server.server_address[:2]
         log.info("serving http://%s:%d", host, port)
-        print("ready", flush=True)
+        with contextlib.suppress(OSError):  # the demo is gone
+            print("ready", flush=True)
         try:
             _browse(f"http://127.0.0.1:{port}", time.monotonic() + _MOST_S)
         finally:
@@ -90,7 +92,8 @@ def primes() -> None:
         all_there.wait(60.0)
         deadline = time.monotonic() + _MOST_S
         log.info("%d workers count primes", _WORKERS)
-        print("ready", flush=True)
+        with contextlib.suppress(OSError):  # the demo is gone
+            print("ready", flush=True)
         found, low, step = 0, 0, 500_000
         for number, count in enumerate(pool.imap(_count, _pieces(deadline, step)), 1):
             found, low = found + count, low + step
@@ -138,9 +141,17 @@ def _count(piece: tuple[int, int]) -> int:
 def main() -> None:
     """Run the program that the first argument names."""
     signal.signal(signal.SIGTERM, lambda number, frame: _ended.set())
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     logging.basicConfig(level=logging.INFO, handlers=[zlog.Handler()])
     {"web": web, "primes": primes}[sys.argv[1]]()
     logging.getLogger("demo").debug("not shown: nobody asked for DEBUG")
+
+
+def _end_with(parent: int) -> None:
+    """End when the demo is gone without having said so."""
+    while not _ended.wait(1.0):
+        if os.getppid() != parent:
+            _ended.set()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 from .conftest import last_object, texts
 
@@ -30,6 +31,15 @@ def test_ctrl_c_ends_it_in_order(command) -> None:
     summary = last_object(demo)
     assert summary["missing"] == 0
     assert summary["sent"] == summary["stored"] > 0
+
+
+def test_its_programs_end_with_it_however_it_ends(command, wait_until) -> None:
+    demo = command("demo", "--seconds", "600", "--json")
+    demo.expect('"web.access"', timeout_s=60)
+    programs = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+    assert programs
+    demo.kill()
+    wait_until(lambda: not any(Path(f"/proc/{program}").exists() for program in programs), timeout_s=30)
 
 
 def test_where_the_loopback_is_down(network, environment) -> None:
