@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import random
+import signal
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -59,6 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: children would ignore it, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     net = config.stash[_net] = SafetyNet()
     wanted = config.option.network
     if not net.problem and wanted != "lo":

@@ -323,7 +323,7 @@ def test_a_folder_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
 
 CHILD = """
     import os, sys
-    from tests.unit.agent.test_disk import Node
+    from test_disk import Node
     from pathlib import Path
     node = Node(Path(sys.argv[1]))
     print(node.path, flush=True)
@@ -343,7 +343,7 @@ CHILD = """
 
 def test_killed_at_any_moment_all_that_was_acknowledged_is_there(tmp_path: Path) -> None:
     for turn in range(5):
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
         with subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path)], stdout=subprocess.PIPE, env=env, text=True
         ) as child:
@@ -384,7 +384,7 @@ def dead_runs(node: Node) -> int:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
 
 def test_a_folder_with_another_runs_batches_is_damaged(tmp_path: Path) -> None:
