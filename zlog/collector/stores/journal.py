@@ -185,29 +185,6 @@ class JournalStore(FileStore):
             what,
         )
 
-    def _files(self, stack: contextlib.ExitStack) -> list[tuple[int, int]]:
-        """Descriptor and length of all files, the oldest first, as they were at one moment."""
-        while True:
-            with self._lock:
-                self._refresh()
-                files = self._now(stack)
-            if files is not None:
-                return files
-
-    def _now(self, stack: contextlib.ExitStack) -> list[tuple[int, int]] | None:
-        serial, length = self._sidecar.serial, self._sidecar.length
-        files: list[tuple[int, int]] = []
-        with contextlib.suppress(FileNotFoundError):  # it was rotated or removed just now
-            for name, octets in [(path, None) for _, path in self._rotated()] + [(self.path, length)]:
-                descriptor = self._disk.open(name, write=False)
-                stack.callback(self._disk.close, descriptor)
-                files.append((descriptor, self._disk.size(descriptor) if octets is None else octets))
-            self._refresh()
-            if self._sidecar.serial == serial:
-                return files
-        stack.close()
-        return None
-
     def _rebuild(self) -> None:
         held: dict[Key, Intervals] = {}
         losses: list[Loss] = []
