@@ -14,7 +14,7 @@ from uuid import UUID
 from zlog import limits
 from zlog.collector import core as core_module
 from zlog.collector.core import Core
-from zlog.collector.server import _named
+from zlog.collector.parts import named_in
 from zlog.collector.writer import Damaged, Told
 from zlog.core.discovery import HEADER, POOL, PROTO, SYNC
 from zlog.core.intervals import Intervals
@@ -191,7 +191,7 @@ class Collector:
         if self._ports is None:
             self._next_port += 2
         sync_port, live_port = self._ports or (self._next_port, self._next_port + 1)
-        skipped, lost = _named(list(self.stores))
+        skipped, lost = named_in(self.stores)
         sinks = [Sink(store.durable and not store.optional, True, store.holds) for store in self.stores]
         view = FakeView(lambda parcel: self._tell(Damaged(parcel))) if self._with_view else None
         if view is not None:

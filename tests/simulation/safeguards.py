@@ -9,6 +9,7 @@ from unittest import mock
 
 from zlog.collector.core import Core
 from zlog.collector.stores import Store
+from zlog.core.answers import Answers
 from zlog.core.book import Book, Sink
 from zlog.core.contact import Contact
 from zlog.core.holdings import Holdings
@@ -18,6 +19,8 @@ from zlog.core.link import Link
 from zlog.core.repair import Repair
 from zlog.core.session import Session
 from zlog.core.streams import Stream
+from zlog.core.tails import Tails
+from zlog.core.watch import Watch
 
 from . import collectors
 
@@ -71,13 +74,14 @@ def _ready_at_once(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _without_credit(real: Callable[..., Any]) -> Callable[..., Any]:
-    def sent_answer(self: Link) -> None:
+    def sent(self: Answers) -> int:
         before = {key: fetch.credit for key, fetch in self._fetches.items()}
-        real(self)
+        count: int = real(self)
         for key, fetch in self._fetches.items():
             fetch.credit = before.get(key, fetch.credit)
+        return count
 
-    return sent_answer
+    return sent
 
 
 def _keeps_replaced(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +120,7 @@ SAFEGUARDS: dict[str, list[Patch]] = {
     "a store takes only what its intervals lack": [(Store, "_take", _everything_is_new)],
     "a collector asks its stores what they hold": [(collectors, "Sink", _forgets_what_stores_hold)],
     "a young run is taken from its first record": [_real(Contact, "_resume", _always_from_next)],
-    "a node says what is gone": [(Link, "_gone", _nothing), (Holdings, "at", lambda self, run, first, sequence: (
+    "a node says what is gone": [(Answers, "gone", _nothing), (Holdings, "at", lambda self, run, first, sequence: (
         item if hasattr(item := self.journal.at(first, sequence) if run == self.key
                         else self.earlier[run].at(first, sequence), "frame") else None))],
     "only what is gone is named": [_real(Book, "name", _names_all_as_lost)],
@@ -127,12 +131,12 @@ SAFEGUARDS: dict[str, list[Patch]] = {
     "marker and WELCOME name the collector": [(Link, "_is_meant", lambda self, collector: True)],
     "a bad body is asked for again": [(Session, "damaged", lambda self, parcel, now: [])],
     "nothing is sent before the marker": [_real(Link, "subscription", _ready_at_once)],
-    "answers keep to their credit": [_real(Link, "sent_answer", _without_credit)],
+    "answers keep to their credit": [_real(Answers, "sent", _without_credit)],
     "a new connection replaces the old one": [_real(Contact, "_welcome", _keeps_replaced)],
     "demand is what is sent": [(Cursor, "select", _sends_whatever_is_demanded)],
     "gaps are asked for": [(Repair, "check", _nothing)],
-    "the last batch is missed too": [(Session, "_check_tails", _nothing)],
-    "without a live link the stream goes over sync": [(Session, "_needs_tunnel", lambda self, link, now: False)],
+    "the last batch is missed too": [(Tails, "check", _nothing)],
+    "without a live link the stream goes over sync": [(Watch, "_needs_tunnel", lambda self, link, now: False)],
     "a run goes on where its process died": [(Contact, "drop", None)],
 }  # fmt: skip
 

@@ -82,7 +82,7 @@ class Truth:
         ]
         for index, first in enumerate(RANGES):
             wanted = link.wants(index) if link is not None else first + 3 >= collector.demand.severity
-            if not wanted or not all(other._is_due(index) for other in others):
+            if not wanted or not all(other._dues.is_due(index) for other in others):
                 self._unwanted[collector.name, node.key, index] = self.scene.world.now
 
     def offered(self, collector: Collector, frame: bytes) -> None:

@@ -1,13 +1,10 @@
-"""`Collector`: what a program touches. It puts the parts together, and takes them apart again in order."""
+"""`Collector`: what a program touches. `zlog.collector.parts` does the work."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
-import logging
 import os
-import re
 import socket
 import sys
 import threading
@@ -17,18 +14,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, Self
 from uuid import UUID, uuid4
 
-from zlog import report, severity
-from zlog.collector.announce import Announcer, address_of, headers_of
-from zlog.collector.core import Core
-from zlog.collector.sockets import Receiver
-from zlog.collector.status import CollectorStatus, StoreStatus, nodes_of
+from zlog import severity
+from zlog.collector.announce import Announcer
+from zlog.collector.parts import Parts, Plan
+from zlog.collector.place import parse_bind
+from zlog.collector.status import CollectorStatus
 from zlog.collector.stores import Loss, Store, open_store
 from zlog.collector.view import View
-from zlog.collector.writer import Damaged, Writer
-from zlog.core.intervals import Intervals
-from zlog.core.parcels import Key
-from zlog.core.session import Demand, Session, Sink
-from zlog.core.session_effects import NOT_ASKED
+from zlog.collector.writer import Damaged
+from zlog.core.session import Demand
 from zlog.errors import CollectorError
 from zlog.record import Stored
 
@@ -40,18 +34,7 @@ if sys.platform != "win32":
 
 __all__ = ["Collector"]
 
-log: Final = logging.getLogger("zlog.collector")
-
 ZRE_PORT: Final = 5670
-#: How long a stop waits for nodes to say their last word, once they were told.
-FAREWELL_S: Final = 1.0
-#: How long it waits for nodes to have read what was said last.
-LAST_WORDS_S: Final = 0.3
-#: How long nothing must come before all has come.
-QUIET_S: Final = 0.05
-_BIND: Final = re.compile(
-    r"tcp://(?P<host>\*|\[[0-9A-Fa-f:.]+\]|[0-9.]+|[A-Za-z][A-Za-z0-9.-]*)(?::(?P<port>[0-9]{1,5}|\*))?"
-)
 
 _running: weakref.WeakSet[Collector] = weakref.WeakSet()
 
@@ -109,17 +92,12 @@ class Collector:
             raise CollectorError("a node is of no use without discovery", "leave one of them out")
         self._stores = [open_store(store) if isinstance(store, str) else store for store in stores]
         self._opened: list[Store] = []
-        self._node = node
-        self._interface = interface or os.environ.get("ZLOG_INTERFACE") or None
-        self._zre_port = port or int(os.environ.get("ZLOG_PORT") or ZRE_PORT)
-        self._bind = _parse_bind(bind)
-        self._discover = discover
-        self._demand = Demand(_severity(level), logger, seconds)
-        self._since = since
-        self._pool = pool
-        self._with_view = view or not stores
+        interface = interface or os.environ.get("ZLOG_INTERFACE") or None
+        zre_port = port or int(os.environ.get("ZLOG_PORT") or ZRE_PORT)
+        demand = Demand(_severity(level), logger, seconds)
+        self._plan = Plan(self._stores, node, interface, parse_bind(bind), discover, demand, since, pool)
         self._lock = threading.RLock()
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._ended = False
         self._last = CollectorStatus()
         self._last_losses: list[Loss] = []
@@ -127,11 +105,9 @@ class Collector:
         self.name = name or f"{socket.gethostname()}-collector"
         self.uuid = uuid4()
         if discover:
-            self._announcer = Announcer(
-                node, self.name, self._interface, self._zre_port, self._call, self._met, self._left
-            )
+            self._announcer = Announcer(node, self.name, interface, zre_port, self._call, self._met, self._left)
             self.uuid, self.name = self._announcer.uuid, self._announcer.name
-        self._view = View(self._damaged) if self._with_view else None
+        self._view = View(self._damaged) if view or not stores else None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -161,7 +137,7 @@ class Collector:
                 if not store._open:
                     store.open()
                     self._opened.append(store)
-            parts = _Parts(self)
+            parts = Parts(self._plan, self.uuid, self.name, self._announcer, self._view)
             undo.callback(parts.abandon)
             self._parts = parts
             undo.callback(setattr, self, "_parts", None)
@@ -200,12 +176,12 @@ class Collector:
     @property
     def live(self) -> str:
         """The endpoint of the live link, ``tcp://address:port``; empty while there is no network."""
-        return self._parts.live if self._parts is not None else self._last.live
+        return self._parts.place.live if self._parts is not None else self._last.live
 
     @property
     def sync(self) -> str:
         """The endpoint of sync: what a node takes as the address of a collector."""
-        return self._parts.sync if self._parts is not None else self._last.sync
+        return self._parts.place.sync if self._parts is not None else self._last.sync
 
     def status(self) -> CollectorStatus:
         """How things are now, or were when it stopped."""
@@ -284,230 +260,6 @@ class Collector:
         if self._view is not None:
             self._view = View(self._damaged)
             self._view.end()
-
-
-class _Parts:
-    """A collector at work."""
-
-    def __init__(self, owner: Collector) -> None:
-        self._owner = owner
-        self._announcer = owner._announcer
-        self.live = self.sync = ""
-        self._view = owner._view
-        self._ports = (0, 0)
-        self.receiver = Receiver(owner.uuid, self._wake, self._unreachable)
-        skipped, lost = _named(owner._stores)
-        sinks = [Sink(store.durable and not store.optional, True, store.holds) for store in owner._stores]
-        if self._view is not None:
-            sinks.append(Sink(False, False, lambda key: None))
-        self.session = Session(
-            owner.uuid,
-            owner.name,
-            time.monotonic_ns(),
-            time.time_ns(),
-            sinks,
-            demand=owner._demand,
-            since=owner._since,
-            skipped=skipped,
-            lost=lost,
-        )
-        self.writers = [Writer(sink, store, self._told) for sink, store in enumerate(owner._stores)]
-        self.core = Core(self.session, self.receiver, self.writers, self._view, self._look)
-
-    def start(self) -> None:
-        """Bind, start the threads, and tell the network."""
-        owner = self._owner
-        if self._announcer is not None:
-            self._announcer.watch()
-        address = address_of(owner._interface) if owner._node is None and owner._discover else ""
-        if owner._node is not None:
-            assert self._announcer is not None
-            address = self._announcer.address()
-        self._bind(address)
-        for writer in self.writers:
-            writer.start("zlog")
-        self.core.start("zlog")
-        self.receiver.start("zlog")
-        if self._announcer is not None:
-            if self.live:
-                self._announcer.announce(self._headers())
-            self._announcer.start()
-            self._announcer.ready()
-
-    def stop(self, deadline: float) -> bool:
-        """End in order; whether all that was received is stored."""
-        clock = time.monotonic
-        if self._announcer is not None:
-            self._announcer.leave()
-            told = min(deadline, clock() + FAREWELL_S)
-            self.core.wait_until(lambda: self.core.ask(lambda: not self._talking()), max(0.0, told - clock()))
-        self._drain(deadline)
-        whole = not [writer for writer in self.writers if not writer.wait_idle(deadline, clock)]
-        self.core.ask(self._commit)
-        answered = min(max(deadline, clock() + 0.05), clock() + LAST_WORDS_S)
-        self.core.wait_until(lambda: self.core.ask(self._is_heard), answered - clock())
-        if self._announcer is not None:
-            self._announcer.stop()
-        for writer in self.writers:
-            writer.stop(max(1.0, deadline - clock()))
-        self.core.stop()
-        self.receiver.stop()
-        return whole
-
-    def abandon(self) -> None:
-        """The start has failed."""
-        if self._announcer is not None:
-            with contextlib.suppress(Exception):
-                self._announcer.stop()
-        for writer in self.writers:
-            writer.stop(1.0)
-        self.core.stop()
-        self.receiver.stop()
-
-    def status(self) -> CollectorStatus:
-        """In the core's thread."""
-        session = self.session
-        sinks = range(len(self.writers)) if self.writers else [0]
-        return CollectorStatus(
-            nodes=nodes_of(session, sinks),
-            stores=[
-                StoreStatus(writer.store.url, writer.records, writer.behind, writer.failing) for writer in self.writers
-            ],
-            received=session.received,
-            below=session.below,
-            discarded=dict(session.discarded),
-            legacy_received=session.legacy.received,
-            legacy_collisions=session.legacy.collisions,
-            view_dropped=self._view.dropped if self._view is not None else 0,
-            live=self.live,
-            sync=self.sync,
-        )
-
-    # --- parts of the above -------------------------------------------------------------------------------------------
-
-    def _talking(self) -> bool:
-        """Whether a node that has heard of the end has still to say its last word."""
-        announcer = self._announcer
-        return announcer is not None and any(link.run.uuid in announcer.peers for link in self.session.open_links())
-
-    def _drain(self, deadline: float) -> None:
-        """Take what is still on its way."""
-        received, quiet = -1, time.monotonic() + QUIET_S
-        while time.monotonic() < min(quiet, deadline):
-            self.core.wait_until(lambda: False, QUIET_S / 4)
-            now = self.receiver.live_bytes
-            if now != received or not self.core.ask(self.core.is_idle):
-                received, quiet = now, time.monotonic() + QUIET_S
-
-    def _commit(self) -> None:
-        """Say what is stored, without waiting for the usual time."""
-        self.core._hear()
-        now = time.monotonic_ns() + 1_000_000_000
-        self.core._carry_out(self.session.tick(now, behind=True))
-        self.core._carry_out(self.session.ping(now, time.time_ns(), everybody=True))
-        self.receiver.flush()
-
-    def _is_heard(self) -> bool:
-        """Whether the nodes have read the last COMMIT: libzmq drops what isn't read when the connection ends."""
-        return not any(link.pong for link in self.session.open_links())
-
-    def _bind(self, address: str, again: bool = False) -> None:
-        """Bind where the collector is to be reached; nothing is bound while there is no address."""
-        wish = self._owner._bind
-        host, port = wish or (address, 0)
-        if not host:
-            report.log(logging.WARNING, "waits: there is no network to be found in", to=log)
-            return
-        sync_port, live_port = (port, port + 1 if port else 0) if wish else self._ports
-        open_ = self.receiver.reopen if again else self.receiver.open
-        try:
-            sync_port, live_port = open_(host, sync_port, live_port)
-        except CollectorError:
-            if wish or not any(self._ports):
-                raise
-            sync_port, live_port = open_(host, 0, 0)  # somebody has these ports there
-        self._ports = sync_port, live_port
-        self.session.port = live_port
-        shown = address or address_of(None) or "127.0.0.1" if host in ("*", "0.0.0.0", "[::]") else _numeric(host)
-        self.sync, self.live = f"tcp://{shown}:{sync_port}", f"tcp://{shown}:{live_port}"
-
-    def _headers(self) -> dict[str, str]:
-        return headers_of(self.live, self.sync, self._owner._pool)
-
-    def _look(self) -> None:
-        """Follow the node to another address."""
-        announcer = self._announcer
-        if announcer is None or not announcer.follows:
-            return
-        address = announcer.address()
-        shown = self.sync.removeprefix("tcp://").rpartition(":")[0]
-        wish = self._owner._bind
-        moved = address and address != shown and (wish is None or wish[0] in ("*", "0.0.0.0", "[::]"))
-        if not moved:
-            return
-        if wish is None:
-            threading.Thread(target=self._move, args=(address,), name="zlog-move", daemon=True).start()
-        else:
-            self._show(address)
-
-    def _move(self, address: str) -> None:
-        """Bind at another address; not in the core's thread, as it waits for the receiver's."""
-        try:
-            self._bind(address, again=True)
-        except CollectorError as error:
-            report.log(logging.WARNING, "%s; it goes on trying", error, to=log)
-            return
-        self.core.call(self._announce)
-
-    def _show(self, address: str) -> None:
-        sync_port, live_port = self._ports
-        self.sync, self.live = f"tcp://{address}:{sync_port}", f"tcp://{address}:{live_port}"
-        self._announce()
-
-    def _announce(self) -> None:
-        assert self._announcer is not None
-        report.log(logging.INFO, "is at %s now", self.sync, to=log)
-        self._announcer.announce(self._headers())
-
-    def _wake(self) -> None:
-        self.core.wake()
-
-    def _told(self, news: object) -> None:
-        self.core.tell(news)  # type: ignore[arg-type] # it is one of Told
-
-    def _unreachable(self, identity: bytes) -> None:
-        self.core.apply(functools.partial(self.session.unreachable, identity))
-
-
-def _named(stores: list[Store]) -> tuple[dict[Key, Intervals], dict[Key, Intervals]]:
-    """What stores have noted: as not asked for, and as gone."""
-    skipped: dict[Key, Intervals] = {}
-    lost: dict[Key, Intervals] = {}
-    for store in stores:
-        for loss in store.losses():
-            kind = skipped if loss.cause == NOT_ASKED else lost
-            kind.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
-    return skipped, lost
-
-
-def _parse_bind(bind: str | None) -> tuple[str, int] | None:
-    if bind is None:
-        return None
-    match = _BIND.fullmatch(bind)
-    port = match["port"] if match else None
-    number = int(port) if port and port != "*" else 0
-    if match is None or number > 65_534:
-        raise CollectorError(f"{bind!r} is no address to bind", "write tcp://HOST:PORT, and * for all addresses")
-    return match["host"], number
-
-
-def _numeric(host: str) -> str:
-    """The address of a host, as headers have to have it."""
-    if host.startswith("["):
-        return host
-    with contextlib.suppress(OSError):
-        return socket.gethostbyname(host)
-    return host
 
 
 def _severity(level: int | str) -> int:

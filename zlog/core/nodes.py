@@ -163,6 +163,11 @@ class Link:
         self.starting: set[int] = set()
         self.status = b""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the node is neither silent nor has said its last word."""
+        return not self.silent and not self.closing
+
     def wants(self, index: int) -> bool:
         """Whether the range of this index is demanded."""
         return self.severity is not None and RANGES[index] + 3 >= self.severity

@@ -7,8 +7,9 @@ nothing is raised; what means nothing is counted by cause, and reported the firs
     for effect in session.live(frame, now, received_ns): ...
     for effect in session.tick(now): ...            # at the latest at session.due
 
-`zlog.core.contact` has the first contact and earlier runs, `zlog.core.book` runs and streams, `zlog.core.repair` FETCH,
-`zlog.core.commits` COMMIT.
+`zlog.core.contact` has the first contact and earlier runs, `zlog.core.book` runs and streams, `zlog.core.arrivals` what
+becomes of records, `zlog.core.demands` what is wanted of whom, `zlog.core.watch` the care of connections,
+`zlog.core.tails` the last batch, `zlog.core.repair` FETCH, `zlog.core.commits` COMMIT.
 
 Overrides of the first contact (section 6.2, rule 4): ``since="start"`` resumes at the first record that the node
 holds. So does a time; the records before it are then taken out where the bodies are decoded anyway, and noted as not
@@ -18,21 +19,25 @@ asked for: only there the times are known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from zlog import limits
+from zlog.core.arrivals import Arrivals
 from zlog.core.book import Book, Sink
 from zlog.core.commits import Commits
 from zlog.core.contact import Contact, Demand, Since
+from zlog.core.demands import Demands
 from zlog.core.intervals import Intervals
 from zlog.core.legacy_runs import LegacyRuns
 from zlog.core.nodes import Link, Run, RunId
 from zlog.core.parcels import MAX_NUMBER, Key, Parcel, from_batch, from_record
 from zlog.core.repair import Repair
-from zlog.core.session_effects import NOT_ASKED, Effect, Send, Take
+from zlog.core.session_effects import Effect, Send
 from zlog.core.streams import Stream
 from zlog.core.sync import unpack_links, unpack_ranges
+from zlog.core.tails import Tails
+from zlog.core.watch import SILENT_NS, Watch
 from zlog.severity import RANGES, range_index
 from zlog.wire import zre_log_msg
 from zlog.wire.runtime import DecodeError
@@ -43,33 +48,11 @@ __all__ = ["Demand", "Session", "Since", "Sink"]
 _SECOND: Final = 1_000_000_000
 #: `tick` wants to be called so often; what it does needs no more.
 TICK_NS: Final = _SECOND // 4
-#: Links are looked at so often.
-LINKS_NS: Final = _SECOND // 2
-#: STATUS says that there is more, and nothing came for so long: it is missing.
-TAIL_NS: Final = _SECOND
-#: A node that says nothing for so long is taken for gone, ...
-SILENT_NS: Final = 5 * _SECOND
-#: ... and its connection is forgotten after so long.
-FORGET_NS: Final = 60 * _SECOND
-#: A node has so long to reach the live endpoint; it may end within a second after that, and have much to deliver.
-TUNNEL_NS: Final = 2 * _SECOND
-#: A node is sent PING so often, and where there are more than fifty, five of them a second.
-PING_NS: Final = 10 * _SECOND
-PING_EACH_NS: Final = _SECOND // 5
-
 _LOG: Final = b"\xaa\xa2\x01"
 _RECORD: Final = b"\xaa\xa2\x02"
 _BATCH: Final = b"\xaa\xa2\x03"
 _OFFER: Final = b"\xaa\xa2\x05"
 _STATUS: Final = b"\xaa\xa2\x0b"
-_NOTHING: Final = 25  # a severity that no record has
-
-
-class _Passing(NamedTuple):
-    """A demand on all nodes that ends."""
-
-    demand: Demand
-    until: int
 
 
 class Session:
@@ -89,8 +72,6 @@ class Session:
     Attributes:
         book: what it keeps track of.
         legacy: runs that are made up.
-        received: records that came, each copy counted.
-        below: records that came by themselves and are below the demand.
         due: when `tick` wants to be called.
     """
 
@@ -110,16 +91,15 @@ class Session:
     ) -> None:
         self.book = book = Book(sinks, skipped, lost)
         self.legacy = LegacyRuns(wall_ns)
-        self.received = 0
-        self.below = 0
         self.due = now
-        self._uuid = uuid
-        self._ticked = self._looked = now
-        self._tails: dict[Stream, None] = {}
-        self._passing: _Passing | None = None
+        self._ticked = now
         self._repair = Repair(len(sinks), book.run_of, self._send)
         self._commits = Commits(book.required or range(len(sinks)), book.run_of, self._send)
         self._contact = Contact(uuid, name, now, book, self._repair, demand or Demand(), since, port)
+        self._tails = Tails(self._repair)
+        self._demands = Demands(book, self._contact, self._repair, self._tails, self._send)
+        self._watch = Watch(uuid, now, book, self._contact, self._demands, self._repair, self._send)
+        self._arrivals = Arrivals(book, self._contact, self._demands, self._repair, self.legacy, self._held_more)
         book.on_new = self._repair.check
         book.on_forgotten = self._forget
 
@@ -132,6 +112,16 @@ class Session:
     def links(self) -> dict[bytes, Link]:
         """Sync connections that were welcomed, by routing id."""
         return self._contact.links
+
+    @property
+    def received(self) -> int:
+        """Records that came, each copy counted."""
+        return self._arrivals.received
+
+    @property
+    def below(self) -> int:
+        """Records that came by themselves and are below the demand."""
+        return self._arrivals.below
 
     @property
     def discarded(self) -> dict[str, int]:
@@ -161,15 +151,15 @@ class Session:
             if kind == _LOG:
                 message = zre_log_msg.decode(frame, errors="replace")
                 assert isinstance(message, zre_log_msg.Log)
-                self._log(message, len(frame), now, wall_ns)
+                self._arrivals.log(message, len(frame), now, wall_ns)
             elif kind in (_BATCH, _RECORD):
                 parcel = _parcel(frame, wall_ns)
-                stream = self._stream_of(parcel)
+                stream = self._arrivals.stream_of(parcel)
                 if stream is not None:
                     link = self.runs[parcel.key[:2]].link
                     if link is not None:
                         link.live_frames += 1
-                    self._take(stream, parcel, now)
+                    self._arrivals.take(stream, parcel, now)
             else:
                 zre_log_msg.decode(frame)
                 self.book.discard("direction", "a sync message on the live link")
@@ -181,11 +171,7 @@ class Session:
         """A message of the sync connection with this routing id."""
         link = self.links.get(identity)
         if link is not None:
-            link.heard = now
-            self._let_demand_end(link, now)
-            if link.silent:
-                link.silent = False
-                self.book.version += 1
+            self._watch.heard(link, now)
             if frame[:3] == _STATUS and link.status == _but_clock(frame):
                 link.run.status_ns = wall_ns
                 return []
@@ -193,7 +179,7 @@ class Session:
             if frame[:3] == _BATCH:
                 if link is None:
                     raise _stranger()
-                self._answer(link, _parcel(frame, wall_ns), now)
+                self._arrivals.answer(link, _parcel(frame, wall_ns), now)
             elif len(frame) > limits.COLLECTOR_SYNC_BYTES and frame[:3] != _OFFER:
                 raise DecodeError("size", len(frame))
             else:
@@ -219,9 +205,8 @@ class Session:
         """A peer has left the ZRE network. Its sync connection ends by itself, or is noticed as silent."""
         self.legacy.peers.leave(uuid)
         link = self._contact.by_node.get(uuid.bytes)
-        if link is not None and not link.silent:
-            link.silent = True
-            self.book.version += 1
+        if link is not None:
+            self._watch.fell_silent(link)
 
     # --- what comes from sinks ----------------------------------------------------------------------------------------
 
@@ -279,14 +264,7 @@ class Session:
 
     def demand(self, demand: Demand, node: UUID | None, now: int) -> list[Effect]:
         """Want something else from now on, of one node or of all, also of those that come later."""
-        if node is None:
-            if demand.seconds:
-                self._passing = _Passing(demand, now + demand.seconds * _SECOND)
-            else:
-                self._contact.demand, self._passing = demand, None
-        for link in list(self.links.values()) if node is None else [self._contact.by_node.get(node.bytes)]:
-            if link is not None:
-                self._ask(link, demand, now)
+        self._demands.make(demand, node, now)
         return self._drain(now)
 
     def tick(self, now: int, *, behind: bool = False) -> list[Effect]:
@@ -302,12 +280,9 @@ class Session:
             self._ticked = now
             self.book.look_again()
             if not behind:
-                self._check_tails(now)
+                self._tails.check(now)
             self._repair.tick(now)
-            if paused or now >= self._looked + LINKS_NS:
-                self._looked = now
-                for link in list(self.links.values()):
-                    self._check_link(link, now, behind, paused)
+            self._watch.look(now, behind=behind, paused=paused)
         self.due = self._ticked + TICK_NS if self.links or self._tails else now + 4 * TICK_NS
         due = self._commits.due
         if due is not None:
@@ -316,10 +291,7 @@ class Session:
 
     def ping(self, now: int, wall_ns: int, *, everybody: bool = False) -> list[Effect]:
         """Ask the clocks of those whose turn it is, or of everybody: who answers has read what was sent before."""
-        pause = -1 if everybody else max(PING_NS, len(self.links) * PING_EACH_NS)
-        for link in self.open_links():
-            if now - link.pinged > pause:
-                self._ping(link, now, wall_ns)
+        self._watch.ping_all(now, wall_ns, everybody=everybody)
         return self._drain(now)
 
     # --- for a status -------------------------------------------------------------------------------------------------
@@ -330,83 +302,11 @@ class Session:
 
     def is_connected(self, run: Run) -> bool:
         """Whether the run is going on and streams here."""
-        return run.link is not None and not run.link.silent and not run.link.closing
+        return run.link is not None and run.link.is_open
 
     def open_links(self) -> Iterator[Link]:
         """Connections of nodes that are neither silent nor have said their last word."""
-        return (link for link in self.links.values() if not link.silent and not link.closing)
-
-    # --- records ------------------------------------------------------------------------------------------------------
-
-    def _stream_of(self, parcel: Parcel) -> Stream | None:
-        """The stream that a live parcel belongs to; None when it is not taken."""
-        stream = self.book.streams.get(parcel.key)
-        if stream is not None and stream.begun:
-            return stream
-        node, epoch, first = parcel.key
-        run = self.book.run((node, epoch))
-        if run is None:
-            return None
-        if run.link is None and first + 3 < self._contact.demand.severity:
-            self.below += parcel.count
-            return None
-        run.name, run.host, run.pid = parcel.name, parcel.host, parcel.pid
-        stream = self.book.stream(run, range_index(first))
-        if not stream.begun:
-            self.book.begin(stream, parcel.sequence)
-        return stream
-
-    def _log(self, message: zre_log_msg.Log, size: int, now: int, wall_ns: int) -> None:
-        if message.level not in (1, 2) and self._contact.demand.severity > 12:
-            self.below += 1
-            return
-        parcel = self.legacy.parcel(message, size, wall_ns)
-        stream = self.book.streams.get(parcel.key)
-        if stream is None:
-            run = self.book.run(parcel.key[:2])
-            if run is None:
-                return
-            run.legacy = True
-            run.name, run.host = parcel.name, parcel.host
-            stream = self.book.stream(run, range_index(parcel.key[2]))
-            self.book.begin(stream, parcel.sequence)
-        self._take(stream, parcel, now)
-
-    def _answer(self, link: Link, parcel: Parcel, now: int) -> None:
-        """A BATCH on sync: it answers a FETCH."""
-        stream = self.book.streams.get(parcel.key)
-        if parcel.key[:2] not in link.offer or stream is None or not stream.begun:
-            self.book.discard("run", "a BATCH on sync of a run that the node doesn't offer, or nobody asked for")
-            return
-        self._take(stream, parcel, now)
-        self._repair.arrived(stream, link.identity, parcel.sequence, parcel.stop, parcel.size, now)
-
-    def _take(self, stream: Stream, parcel: Parcel, now: int) -> None:
-        self.received += parcel.count
-        self.book.version += 1
-        stream.moved = now
-        start, stop = parcel.sequence, parcel.stop
-        link = self.book.run_of(stream).link
-        if link is not None and link.starting:
-            self._started(link, stream, start)
-        if stream.since_before > start:
-            parcel.since_ns, parcel.before = stream.since_ns, stream.since_before
-        start = max(start, stream.base)
-        view = self.book.view
-        fresh = stream.shares[view].has.missing(start, stop) if view is not None else []
-        takers = stream.take(start, stop)
-        if takers:
-            self.book.effects.append(Take(parcel, takers, fresh))
-            if view is not None and view in takers:
-                self._held_more(stream, view)
-        if not stream.is_whole(stream.seen):
-            self._repair.check(stream)
-
-    def _held_more(self, stream: Stream, sink: int) -> None:
-        self._commits.changed(stream, sink)
-        due = self._commits.due
-        if due is not None:
-            self.due = min(self.due, due)
+        return (link for link in self.links.values() if link.is_open)
 
     # --- sync messages ------------------------------------------------------------------------------------------------
 
@@ -437,11 +337,8 @@ class Session:
             self.book.discard("direction", f"{message.NAME} from a node on sync")
 
     def _welcomed(self, link: Link, now: int, wall_ns: int) -> None:
-        self._ping(link, now, wall_ns)
-        passing = self._passing
-        if passing is not None and passing.until > now:
-            left = max(1, round((passing.until - now) / _SECOND))
-            self._ask(link, passing.demand._replace(seconds=left), now)
+        self._watch.ping(link, now, wall_ns)
+        self._demands.welcomed(link, now)
         for stream in link.run.streams:
             if stream is not None and stream.begun:
                 self._commits.changed(stream)
@@ -465,23 +362,13 @@ class Session:
             told.add(index)
             stream = self.book.stream(run, index)
             stream.dropped, stream.lag = dropped, lag
-            self._started(link, stream, following)
+            self._demands.started(link, stream, following)
             stream.next = max(stream.next, following)
             if stream.begun and link.wants(index):
-                self._follow(link, stream, now)
+                self._tails.follow(link, stream, now)
         for index in link.starting - told:
-            self._started(link, self.book.stream(run, index), 1)
+            self._demands.started(link, self.book.stream(run, index), 1)
         self.book.version += 1
-
-    def _follow(self, link: Link, stream: Stream, now: int) -> None:
-        """A node has said how far a range is."""
-        if stream.next <= stream.seen or (stream.lag and not link.closing):
-            stream.tail_at = None
-            self._tails.pop(stream, None)
-        else:
-            if stream.tail_at is None:
-                stream.tail_at = now if link.closing else now + TAIL_NS
-            self._tails[stream] = None
 
     def _gone(self, link: Link, message: zre_log_msg.Gone, now: int) -> None:
         run_id = (message.node.bytes, message.epoch)
@@ -499,108 +386,24 @@ class Session:
         if not stream.begun:
             return
         if run is link.run:
-            self._started(link, stream, start)
+            self._demands.started(link, stream, start)
         cause = message.cause if 1 <= message.cause <= CAUSE_UNKNOWN else CAUSE_UNKNOWN
         self.book.name(stream, max(start, stream.base), stop, cause)
         stream.moved = now
         self._repair.arrived(stream, link.identity, start, stop, 0, now)
 
-    # --- demands, and ranges that begin and end with them -------------------------------------------------------------
-
-    def _ask(self, link: Link, demand: Demand, now: int) -> None:
-        """Send DEMAND."""
-        severity, logger, seconds = demand
-        self._send(link.identity, zre_log_msg.Demand(severity=severity, logger=logger, seconds=seconds).encode())
-        self._want(link, severity, now + seconds * _SECOND if seconds else None, now)
-
-    def _let_demand_end(self, link: Link, now: int) -> None:
-        """If a demand's time is over, the one before holds again; the node does the same by itself, a little later, and
-        sends STATUS. That has to find us knowing it: a later one would name records that had been asked for again."""
-        if link.until is not None and now >= link.until:
-            again = link.welcome_until is None or now < link.welcome_until
-            self._want(link, link.welcome_severity if again else _NOTHING, link.welcome_until if again else None, now)
-
-    def _want(self, link: Link, severity: int | None, until: int | None, now: int) -> None:
-        """From now on something else is demanded."""
-        link.status = b""  # the answer counts, whatever it says
-        before = [link.wants(index) for index in range(len(RANGES))]
-        link.severity, link.until = severity, until
-        for index, wanted in enumerate(before):
-            if link.wants(index) and not wanted:
-                link.starting.add(index)
-            elif wanted and not link.wants(index):
-                link.starting.discard(index)
-                stream = link.run.streams[index]
-                if stream is not None:
-                    stream.demanded = False
-                    stream.tail_at = None
-                    self._tails.pop(stream, None)
-                    self._repair.close(stream, now)
-        self.book.version += 1
-
-    def _started(self, link: Link, stream: Stream, start: int) -> None:
-        """If a DEMAND added this range, it begins here; what is before was not asked for."""
-        index = range_index(stream.key[2])
-        if index not in link.starting:
-            return
-        link.starting.discard(index)
-        if not stream.begun:
-            self.book.begin(stream, start)
-        elif start > stream.seen:
-            self.book.name(stream, stream.seen, start, NOT_ASKED)
-        stream.demanded = True
-        if link.tunnel:
-            self._repair.check(stream)
-
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    def _check_tails(self, now: int) -> None:
-        for stream in list(self._tails):
-            if stream.tail_at is None:
-                del self._tails[stream]
-            elif now >= stream.tail_at and now >= stream.moved + TAIL_NS:
-                del self._tails[stream]
-                stream.tail_at = None
-                stream.seen = max(stream.seen, stream.next)
-                self._repair.check(stream)
-
-    def _check_link(self, link: Link, now: int, behind: bool, paused: bool) -> None:
-        self._let_demand_end(link, now)
-        if paused:
-            link.heard = now
-        if now - link.heard > FORGET_NS:
-            self._contact.drop(link)
-            return
-        if now - link.heard > SILENT_NS and not link.silent:
-            link.silent = True
-            self.book.version += 1
-        if not behind and self._needs_tunnel(link, now):
-            link.tunnel = True
-            for stream in link.run.streams:
-                if stream is not None:
-                    self._repair.check(stream)
-
-    def _needs_tunnel(self, link: Link, now: int) -> bool:
-        """Whether the node has tried the live endpoint in vain (section 4.7, rule 3)."""
-        return (
-            not link.tunnel
-            and not link.live_frames
-            and now - link.welcomed > TUNNEL_NS
-            and any(stream is not None and stream.lag for stream in link.run.streams)
-            and not any(status.collector == self._uuid and status.live for status in link.run.links)
-        )
-
-    def _ping(self, link: Link, now: int, wall_ns: int) -> None:
-        link.pinged = now
-        link.pong = wall_ns
-        self._send(link.identity, zre_log_msg.Ping(clock=wall_ns).encode())
-
     # --- effects ------------------------------------------------------------------------------------------------------
+
+    def _held_more(self, stream: Stream, sink: int) -> None:
+        self._commits.changed(stream, sink)
+        due = self._commits.due
+        if due is not None:
+            self.due = min(self.due, due)
 
     def _forget(self, stream: Stream) -> None:
         self._repair.forget(stream)
         self._commits.forget(stream)
-        self._tails.pop(stream, None)
+        self._tails.drop(stream)
 
     def _send(self, identity: bytes, frame: bytes) -> None:
         self.book.effects.append(Send(identity, frame))

@@ -357,7 +357,7 @@ def test_a_run_that_goes_while_it_is_fetched_is_named_in_one_go(node: Node) -> N
     node.fetch(1, 3, epoch=EPOCH + 1, credit=1)
     assert node.answers() == [(1, 1)]
     del node.holdings.earlier[key]
-    node.link._fetches[key, INFO].credit = 100
+    node.link._answers._fetches[key, INFO].credit = 100
     assert node.answers() == []
     assert [(gone.start, gone.stop, gone.cause) for gone in node.control()] == [(2, 3, wire.CAUSE_EVICTED)]
 
