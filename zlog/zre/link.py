@@ -15,6 +15,8 @@ _HIGH_WATER_MARK: Final = 16
 
 _LINGER_MS: Final = 250
 _RECONNECT_MAX_MS: Final = 2_000
+_CONNECT_MS: Final = 3_000
+"""How long one attempt to connect lasts: else one that began while the link was down lasts two minutes."""
 
 
 class Link:
@@ -41,6 +43,7 @@ class Link:
             self.socket.setsockopt(zmq.IDENTITY, b"\x01" + own.bytes)
             self.socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
             self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
+            self.socket.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
             if endpoint.startswith("tcp://["):
                 self.socket.setsockopt(zmq.IPV6, 1)
             self.socket.connect(endpoint)

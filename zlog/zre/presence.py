@@ -26,6 +26,9 @@ RENEW_INTERVAL: Final = 30.0
 _MAILBOX_HIGH_WATER_MARK: Final = 16
 """Messages of one peer that libzmq, which counts no octets, keeps for a busy node; then TCP holds it up."""
 
+_BACKLOG: Final = 1_000
+"""Peers that connect while the node is busy: a crowd that starts at once does so within a moment."""
+
 
 class Presence:
     """The sockets of a node that the network sees.
@@ -84,6 +87,7 @@ class Presence:
             mailbox.setsockopt(zmq.LINGER, 0)
             mailbox.setsockopt(zmq.ROUTER_HANDOVER, 1)
             mailbox.setsockopt(zmq.RCVHWM, _MAILBOX_HIGH_WATER_MARK)
+            mailbox.setsockopt(zmq.BACKLOG, _BACKLOG)
             mailbox.setsockopt(zmq.MAXMSGSIZE, limits.ZRE_MAX_FRAME_BYTES)
             mailbox.bind(f"tcp://{chosen.address}:*")
         except zmq.ZMQError as error:
