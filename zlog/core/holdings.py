@@ -28,6 +28,7 @@ class Holdings:
     Attributes:
         dropped: records that never reached the journal, by index of the range.
         earlier: the other runs.
+        began: when those of them began of which that is known, nanoseconds of a clock that never jumps; before 0 too.
     """
 
     def __init__(self, run: Run, journal: Journal) -> None:
@@ -36,6 +37,7 @@ class Holdings:
         self.journal = journal
         self.dropped = [0] * len(RANGES)
         self.earlier: dict[RunKey, Earlier] = {}
+        self.began: dict[RunKey, int] = {}
 
     def drop(self, severity: int, count: int) -> None:
         """Records that were given numbers can't be kept: from here on they are gone."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from zlog import limits
 from zlog.core.holdings import Holdings
 from zlog.core.link_effects import Own
-from zlog.core.sync import LinkStatus, RangeStatus, pack_held, pack_links, pack_ranges
+from zlog.core.sync import LinkStatus, RangeStatus, pack_ages, pack_held, pack_links, pack_ranges
 from zlog.severity import RANGES
 from zlog.wire import zre_log_msg
 from zlog.wire.zre_log_msg import VERSION
@@ -25,7 +25,8 @@ def offer(own: Own, holdings: Holdings, now: int, clock: int) -> bytes:
         now: nanoseconds of a clock that never jumps.
         clock: nanoseconds since 1970-01-01 00:00 UTC.
     """
-    run = holdings.run
+    run, runs = holdings.run, holdings.held()[: limits.MAX_RUNS]
+    began = {holdings.key: own.began, **holdings.began}
     return zre_log_msg.Offer(
         version=VERSION,
         node=run.node,
@@ -36,7 +37,8 @@ def offer(own: Own, holdings: Holdings, now: int, clock: int) -> bytes:
         name=own.name,
         pid=own.pid,
         path=b"",
-        runs=pack_held(holdings.held()[: limits.MAX_RUNS]),
+        runs=pack_held(runs),
+        ages=pack_ages(now - began[held.run] if held.run in began else None for held in runs),
     ).encode()
 
 

@@ -18,7 +18,11 @@ _RUN: Final = struct.Struct(">16sQ12Q")
 _RESUME: Final = struct.Struct(">16sQBQ")
 _RANGE: Final = struct.Struct(">BQQQ")
 _LINK: Final = struct.Struct(">16sBBQQQ")
+_AGE: Final = struct.Struct(">Q")
 _UUID_SIZE: Final = 16
+
+#: In OFFER.ages: the node can't tell.
+UNKNOWN_AGE: Final = 2**64 - 1
 
 
 class RunKey(NamedTuple):
@@ -113,6 +117,18 @@ def unpack_held(octets: bytes) -> list[Held]:
             raise DecodeError("value", 0, "OFFER")
         held.append(Held(RunKey(UUID(bytes=node), epoch), pairs))
     return held
+
+
+def pack_ages(ages: Iterable[int | None]) -> bytes:
+    """OFFER.ages: 8 octets each, None for one that isn't known."""
+    return b"".join(_AGE.pack(UNKNOWN_AGE if age is None else min(max(0, age), UNKNOWN_AGE - 1)) for age in ages)
+
+
+def unpack_ages(octets: bytes, runs: int) -> list[int | None]:
+    """The same, read: one for each of so many runs; what isn't there isn't known. Raises DecodeError."""
+    _check(octets, _AGE.size, limits.MAX_RUNS, "OFFER")
+    ages = [None if age == UNKNOWN_AGE else age for (age,) in _AGE.iter_unpack(octets)]
+    return (ages + [None] * runs)[:runs]
 
 
 def pack_resume(points: Iterable[Resume]) -> bytes:

@@ -504,9 +504,11 @@ class Offer(Fields):
         pid: Process id of the node.
         path: UUIDs of the collectors the records have passed, 16 octets each.
         runs: The runs held, 120 octets each: uuid, epoch, six times first and next.
+        ages: Ages of those runs in nanoseconds by a monotonic clock, 8 octets each, in their order. Since version
+            2, zero in messages of earlier ones.
     """
 
-    __slots__ = ("version", "node", "epoch", "age", "clock", "host", "name", "pid", "path", "runs")
+    __slots__ = ("version", "node", "epoch", "age", "clock", "host", "name", "pid", "path", "runs", "ages")
     FIELDS: ClassVar[tuple[str, ...]] = __slots__
     ID: ClassVar[int] = 5
     NAME: ClassVar[str] = "OFFER"
@@ -521,6 +523,7 @@ class Offer(Fields):
         "pid": "number-4",
         "path": "chunk",
         "runs": "chunk",
+        "ages": "chunk",
     }
 
     def __init__(
@@ -536,6 +539,7 @@ class Offer(Fields):
         pid: int = 0,
         path: bytes = b"",
         runs: bytes = b"",
+        ages: bytes = b"",
     ) -> None:
         self.version = version
         self.node = node
@@ -547,6 +551,7 @@ class Offer(Fields):
         self.pid = pid
         self.path = path
         self.runs = runs
+        self.ages = ages
 
     def encode(self) -> bytes:
         """The first frame. Raises EncodeError when a field doesn't fit its type."""
@@ -559,6 +564,9 @@ class Offer(Fields):
             runs_octets = self.runs
             if type(runs_octets) is not bytes:
                 runs_octets = as_octets(runs_octets)
+            ages_octets = self.ages
+            if type(ages_octets) is not bytes:
+                ages_octets = as_octets(ages_octets)
             head = _OFFER_1.pack(
                 b"\xaa\xa2\x05",
                 self.version,
@@ -578,6 +586,8 @@ class Offer(Fields):
                 path_octets,
                 U32.pack(len(runs_octets)),
                 runs_octets,
+                U32.pack(len(ages_octets)),
+                ages_octets,
             )
             return b"".join(parts)
         except ENCODE_FAILURES as error:
@@ -1257,6 +1267,17 @@ def _decode_offer(frame: bytes, rest: Sequence[bytes], errors: str) -> Offer:
         if total < end:
             raise DecodeError("truncated", start, "OFFER")
         message.runs = frame[start:end]
+        if total == end:  # an earlier version than 2
+            message.ages = b""
+            return message
+        if total < end + 4:
+            raise DecodeError("truncated", end, "OFFER")
+        (size,) = U32.unpack_from(frame, end)
+        start = end + 4
+        end = start + size
+        if total < end:
+            raise DecodeError("truncated", start, "OFFER")
+        message.ages = frame[start:end]
     except UnicodeDecodeError as error:
         raise DecodeError("utf8", start + error.start, "OFFER") from None
     return message

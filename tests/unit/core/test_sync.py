@@ -31,6 +31,17 @@ def test_runs_there_and_back(runs):
     assert sync.unpack_held(octets) == runs
 
 
+@given(st.lists(st.none() | st.integers(0, 2**64 - 2), max_size=5), st.integers(0, 7))
+def test_ages_there_and_back(ages, runs):
+    octets = sync.pack_ages(ages)
+    assert len(octets) == 8 * len(ages)
+    assert sync.unpack_ages(octets, runs) == (ages + [None] * 7)[:runs]
+
+
+def test_an_age_is_never_taken_for_unknown():
+    assert sync.unpack_ages(sync.pack_ages([-1, 2**70]), 2) == [0, 2**64 - 2]
+
+
 @given(st.lists(RESUME, max_size=5))
 def test_resume_points_there_and_back(points):
     octets = sync.pack_resume(points)
