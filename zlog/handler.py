@@ -91,10 +91,12 @@ class Queue(Protocol):
         waiting: takes (severity, time in seconds, logger, text, attributes encoded, 0, None). Appending is atomic, so
             that no lock is needed, and nothing happens there that could log.
         limit: who finds so many waiting after appending calls `over`.
+        tally: by severity what has to be called before a record is appended; None where there is nothing to call.
     """
 
     waiting: deque[Any]
     limit: int
+    tally: list[Callable[[], object]] | None
 
     def over(self) -> None:
         """Wakes the sink if it sleeps; yields to it for a moment where many wait; drops a record where too many do.
@@ -264,7 +266,7 @@ class Handler(logging.Handler):
 
     def _short_way(self, queue: Queue) -> Callable[[logging.LogRecord], bool]:
         """`handle` for an agent with a queue: most records are plain, and need half the time."""
-        waiting, levels, by_place = queue.waiting, LEVELS, _by_place
+        waiting, tally, levels, by_place = queue.waiting, queue.tally, LEVELS, _by_place
         long_way: Callable[[logging.LogRecord], bool] = MethodType(Handler.handle, self)
 
         def handle(record: logging.LogRecord) -> bool:
@@ -289,6 +291,8 @@ class Handler(logging.Handler):
                 return long_way(record)
             if not plain:
                 return long_way(record)
+            if tally is not None:
+                tally[values[0]]()
             waiting.append(values)
             if len(waiting) >= queue.limit:
                 queue.over()

@@ -11,84 +11,34 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 from uuid import UUID, uuid4
 
 import pyre
 
-from zlog.agent.engine import Engine, Flush, Waiter
+from zlog.agent.engine import Engine
 from zlog.agent.intake import Intake
 from zlog.agent.network import Network
+from zlog.agent.views import AgentStatus, LinkView, view_of
+from zlog.agent.waiters import Flush, Waiter
 from zlog.collector import local
 from zlog.config import Settings
 from zlog.core.batches import Cutter, Run
 from zlog.core.discovery import Discovery, Effect
 from zlog.core.holdings import Holdings
 from zlog.core.journal import Journal
-from zlog.core.link import Link, Own
+from zlog.core.link import Own
 from zlog.report import Once
 from zlog.severity import RANGES
+
+if TYPE_CHECKING:
+    from zlog.agent.disk import DiskJournal
 
 __all__ = ["Agent", "AgentStatus", "LinkView"]
 
 #: A node's first beacon is answered within milliseconds; the second one follows after a second. So long a program that
 #: ends waits for collectors that it has not found yet.
 DISCOVERY_S: Final = 1.2
-
-
-@dataclass(frozen=True)
-class LinkView:
-    """One link of an agent.
-
-    Attributes:
-        collector: UUID of the collector; None until it is known.
-        name: its name.
-        endpoint: where it is.
-        state: ``connecting``, ``live`` (the stream runs) or ``sync`` (the stream runs over sync).
-        durable: it stores what it takes.
-        severity: the lowest that it wants.
-        sent, lag, waiting: records of this run that were sent, have still to be sent, and are not committed.
-    """
-
-    collector: UUID | None
-    name: str
-    endpoint: str
-    state: Literal["connecting", "live", "sync"]
-    durable: bool
-    severity: int
-    sent: int
-    lag: int
-    waiting: int
-
-
-@dataclass(frozen=True)
-class AgentStatus:
-    """What an agent does.
-
-    Attributes:
-        uuid, epoch: the run.
-        name: of the node.
-        next: the sequence that the next record has, by range.
-        dropped: records that were dropped before the journal, by range.
-        journal_bytes: what the journal takes, and `evicted` how many records had to go from it.
-        links: to collectors.
-        adopted: runs of dead processes that it took over from the journal on disk.
-        unwritten: records that went from memory before the disk had space for them.
-        disk_failing: what the last write to the journal on disk said; None when all is well, or there is none.
-    """
-
-    uuid: UUID
-    epoch: int
-    name: str
-    next: dict[int, int]
-    dropped: dict[int, int]
-    journal_bytes: int
-    evicted: int
-    links: tuple[LinkView, ...]
-    adopted: int = 0
-    unwritten: int = 0
-    disk_failing: str | None = None
 
 
 class Agent:
@@ -105,7 +55,12 @@ class Agent:
 
     def __init__(self, settings: Settings | None = None, node: pyre.Pyre | None = None) -> None:
         self.settings = settings if settings is not None else Settings.read()
-        self._intake = Intake(self._wake)
+        slots = None
+        if self.settings.journal is not None:
+            from zlog.agent import tally
+
+            slots = tally.slots()
+        self._intake = Intake(self._wake, slots)
         self.queue = self._intake
         self.record = self._intake.record
         self._make(node)
@@ -124,6 +79,7 @@ class Agent:
         self._own = Own(settings.host, name, os.getpid(), time.monotonic_ns())
         self._holdings = Holdings(run, Journal(settings.journal_bytes))
         self._cutter = Cutter(run, settings.host, name, os.getpid())
+        self._disk = self._make_disk()
         self._engine: Engine | None = None
         self._network: Network | None = None
         self._undo: Callable[[], None] = lambda: None
@@ -160,18 +116,6 @@ class Agent:
                 lambda cause, what: once.warn(f"{cause} {what}", "%s", what),
             )
             network = self._make_network(discovery)
-            settings = self.settings
-            disk = None
-            if settings.journal is not None:
-                from zlog.agent.disk import DiskJournal
-
-                disk = DiskJournal(
-                    settings.journal,
-                    self._holdings,
-                    settings.journal_dir_bytes,
-                    settings.journal_age_s,
-                    Once(f"agent {self._own.name}", logging.getLogger("zlog.agent")),
-                )
             engine = Engine(
                 self._intake,
                 self._holdings,
@@ -181,7 +125,7 @@ class Agent:
                 self,
                 self.settings.floor,
                 network.legacy_id,
-                disk,
+                self._disk,
             )
             self._engine, self._network = engine, network
             engine.start()
@@ -207,6 +151,8 @@ class Agent:
             if self._state != "running" or self._engine is None or self._network is None:
                 self._state = "ended"
                 self._intake.awake()
+                if self._disk is not None and self._engine is None:
+                    self._disk.close(time.monotonic_ns())
                 return True
             self._state = "ended"
             engine, network = self._engine, self._network
@@ -336,6 +282,22 @@ class Agent:
         self._starter = threading.Thread(target=network.start, name="zlog-start", daemon=True)
         self._starter.start()
 
+    def _make_disk(self) -> DiskJournal | None:
+        """The journal on disk, from which the agent's thread is away yet: calls count their records there."""
+        settings = self.settings
+        if settings.journal is None or self._intake.tally is None:
+            return None
+        from zlog.agent.disk import DiskJournal
+
+        return DiskJournal(
+            settings.journal,
+            self._holdings,
+            settings.journal_dir_bytes,
+            settings.journal_age_s,
+            Once(f"agent {self._own.name}", logging.getLogger("zlog.agent")),
+            self._intake.tally,
+        )
+
     def _make_network(self, discovery: Discovery) -> Network:
         def call(step: functools.partial[list[Effect]]) -> None:
             if (engine := self._engine) is not None:
@@ -372,22 +334,7 @@ def _serves(engine: Engine) -> bool:
 
 
 def _views(engine: Engine) -> list[LinkView]:
-    return [_view(wires.link) for wires in engine.links()]
-
-
-def _view(link: Link) -> LinkView:
-    summary = link.summary()
-    return LinkView(
-        link.collector,
-        link.name,
-        link.target.live or link.target.sync or "",
-        "live" if link.streams else "sync" if link.serves else "connecting",
-        link.durable,
-        summary.severity,
-        summary.sent,
-        summary.lag,
-        summary.waiting,
-    )
+    return [view_of(wires.link) for wires in engine.links()]
 
 
 # --- the process ------------------------------------------------------------------------------------------------------
@@ -423,8 +370,8 @@ def _in_child() -> None:
     """A child has none of the parent's threads. The sockets stay its parent's: they are neither used nor closed."""
     for agent in _agents:
         _inherited.extend(each for each in (agent._engine, agent._network) if each is not None)
-        if agent._engine is not None and agent._engine.disk is not None:
-            agent._engine.disk.abandon()
+        if agent._disk is not None:
+            agent._disk.abandon()
         agent._intake.clear()
         agent._make(None)
 

@@ -3,7 +3,8 @@
 The agent's thread appends each batch before any link gets it. A write is there for whoever reads the file as soon as it
 returns: so it survives the end of the process, by kill -9 too. It survives a power failure when it was synced, which a
 thread of its own does every second. What a process had taken but not yet cut into a batch when it was killed, at most
-what it logged in its last few milliseconds, is lost; if it had numbers, they are named as gone.
+what it logged in its last few milliseconds, is lost, and named as gone by who takes the run over: it was counted
+(`zlog.agent.tally`).
 
 A run's folder is held by flock. An agent takes over folders that nobody holds and offers their runs to its collectors.
 Nothing is removed because a collector has it: only size and age bound the directory (`zlog.agent.trim`).
@@ -16,14 +17,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
-import time
 from typing import Final
 
 from zlog.agent import trim
-from zlog.agent.kept import STATE, Kept, Segments, Writer, folder_name, run_of
+from zlog.agent.ages import Ages, Clocks
+from zlog.agent.folders import hold, is_at, remove_folder, stamp
+from zlog.agent.kept import Kept, Segments, Writer, folder_name, hold_state, run_of
+from zlog.agent.syncer import Syncer
+from zlog.agent.tally import Slots, Tally, link
+from zlog.agent.tally import remove as remove_tally
 from zlog.core.holdings import Holdings
 from zlog.core.journal import Cursor, Gone
 from zlog.core.sync import RunKey
@@ -34,20 +38,21 @@ from zlog.severity import RANGES
 __all__ = ["DiskJournal"]
 
 _SECOND: Final = 1_000_000_000
-#: How often it looks for runs of processes that died, while a collector is there to have them, ...
+#: How often it looks for runs of processes that died, while a collector is there to have them.
 LOOK_NS: Final = 5 * _SECOND
-#: ... and how often it syncs.
-SYNC_S: Final = 1.0
 _FIRST_RETRY_NS: Final = _SECOND
 _LAST_RETRY_NS: Final = 30 * _SECOND
 _LEAST_SEGMENT: Final = 16 * 1024
 _MOST_SEGMENT: Final = 1024 * 1024
+#: A disk that fails is told of so often at most.
+_SAY_NS: Final = 3600 * _SECOND
 _NEW: Final = ".new-"  # a folder that isn't held yet
 _NEW_NS: Final = 60 * _SECOND
 
 
 class DiskJournal:
-    """The directory as one agent uses it. All of it belongs to the agent's thread, but for `abandon`.
+    """The directory as one agent uses it. All of it belongs to the agent's thread, but for `abandon`, and for the first
+    record, whose call makes the run's folder.
 
     Args:
         directory: made if it isn't there.
@@ -55,6 +60,8 @@ class DiskJournal:
         max_bytes: what all segments in the directory may take.
         max_age_s: how long a segment stays after the last write to it.
         once: to say what is wrong.
+        slots: where calls count their records.
+        clocks: what tells the time.
 
     Attributes:
         unwritten: records that went from memory before there was space for them on disk.
@@ -62,7 +69,16 @@ class DiskJournal:
         adopted: the runs that were taken over.
     """
 
-    def __init__(self, directory: str, holdings: Holdings, max_bytes: int, max_age_s: float, once: Once) -> None:
+    def __init__(
+        self,
+        directory: str,
+        holdings: Holdings,
+        max_bytes: int,
+        max_age_s: float,
+        once: Once,
+        slots: Slots | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
         self.unwritten = 0
         self.failing: str | None = None
         self.adopted: dict[RunKey, Kept] = {}
@@ -79,9 +95,15 @@ class DiskJournal:
         self._locks: dict[str, int] = {}  # by name of the folder
         self._retry_at: int | None = None
         self._retry_ns = _FIRST_RETRY_NS
+        self._say_at = 0
         self._look_at = 0
-        self._syncer = _Syncer()
+        self._ages = Ages(directory, clocks)
+        self._unheld: dict[str, int] = {}  # folders that nobody has finished, and since when we know them
+        self._syncer = Syncer()
         self._closed = False
+        self._making = threading.RLock()
+        self._state: int | None = None  # of a folder that was made, and has no writer yet
+        self._tally = Tally(holdings.key, slots, self._prepare) if slots is not None else None
 
     # --- this run -----------------------------------------------------------------------------------------------------
 
@@ -99,8 +121,10 @@ class DiskJournal:
             if self._writer is None:
                 if item is None and run.ordinal == 1:
                     return  # a program that never logs leaves no folder
-                self._writer = self._begin()
+                self._begin()
             writer = self._writer
+            assert writer is not None
+            self._ages.check()
             writer.note(run.next)
             grown = False
             while item is not None:
@@ -126,30 +150,67 @@ class DiskJournal:
         """When `pump` has something to do by itself."""
         return self._retry_at
 
+    def _prepare(self) -> None:
+        """From the application's first call that logs: whatever happens from now on, there is a folder that tells."""
+        with self._making:
+            if not self._closed and self._writer is None and self._state is None:
+                with contextlib.suppress(OSError):  # the agent's thread tries again, and says what is wrong
+                    self._state = self._make_folder()
+
     def _begin(self) -> Writer:
-        """Make the run's folder, and hold it before anybody else sees it."""
-        name = folder_name(self._holdings.key)
-        path, temporary = os.path.join(self._directory, name), os.path.join(self._directory, _NEW + name)
-        if name in self._locks and not _is_at(self._locks[name], path):  # it was removed under our hands
+        with self._making:
+            if self._state is not None and not self._is_held():  # it was removed under our hands
+                os.close(self._state)
+                self._state = None
+            state, self._state = self._state, None
+            if state is None:
+                state = self._make_folder()
+            kept = Kept(self._path, self._holdings.key, self._segments)
+            self._writer = Writer(kept, self._segment_bytes, state)
+        self._kept = kept
+        self._holdings.journal.back(kept)
+        return self._writer
+
+    def _make_folder(self) -> int:
+        """Make the run's folder, and hold it and its state before anybody else sees them; return that of the state."""
+        name = os.path.basename(self._path)
+        if name in self._locks and not self._is_held():
             os.close(self._locks.pop(name))
+        state: int | None = None
         if name not in self._locks:
+            temporary = os.path.join(self._directory, _NEW + name)
             os.makedirs(temporary, 0o750, exist_ok=True)
-            descriptor = _hold(temporary)
+            descriptor = hold(temporary)
             if descriptor is None:
                 raise BlockingIOError(errno.EAGAIN, "its folder is held by another process")
             try:
-                os.rename(temporary, path)
+                state = hold_state(temporary)
+                if self._tally is not None and self._tally.path is not None:
+                    link(temporary, self._tally.path)
+                os.rename(temporary, self._path)
             except BaseException:
+                if state is not None:
+                    os.close(state)
                 os.close(descriptor)
                 raise
             self._locks[name] = descriptor
-        self._kept = Kept(path, self._holdings.key, self._segments)
-        writer = Writer(self._kept, self._segment_bytes)
-        self._holdings.journal.back(self._kept)
-        return writer
+        return hold_state(self._path) if state is None else state
+
+    @property
+    def _path(self) -> str:
+        """The run's folder."""
+        return os.path.join(self._directory, folder_name(self._holdings.key))
+
+    def _is_held(self) -> bool:
+        """Whether the run's folder is where it was made."""
+        descriptor = self._locks.get(os.path.basename(self._path))
+        return descriptor is not None and is_at(descriptor, self._path)
 
     def _fail(self, error: OSError, now: int) -> None:
         if self.failing is None:
+            if now >= self._say_at:
+                self._once.again("disk", "disk again")
+                self._say_at = now + _SAY_NS
             self._once.warn(
                 "disk", "can't write its journal in %s: %s; it goes on in memory", self._directory, error.strerror
             )
@@ -184,8 +245,11 @@ class DiskJournal:
         before = set(self.adopted)
         try:
             os.makedirs(self._directory, 0o750, exist_ok=True)
-            for name in sorted(os.listdir(self._directory), key=_age):
-                self._adopt(name)
+            names = os.listdir(self._directory)
+            if any(run_of(name) is not None for name in names):
+                self._ages.look()
+            for name in sorted(names, key=self._written):
+                self._adopt(name, now)
             self._trim()
         except OSError as error:
             self._once.warn("look", "can't read the journals in %s: %s", self._directory, error.strerror)
@@ -195,17 +259,17 @@ class DiskJournal:
         """When `look` has something to do, while a collector is there."""
         return self._look_at
 
-    def _adopt(self, name: str) -> None:
+    def _adopt(self, name: str, now: int) -> None:
         path = os.path.join(self._directory, name)
         run = run_of(name)
         if run is None:
-            if name.startswith(_NEW) and time.time_ns() - os.stat(path).st_mtime_ns > _NEW_NS:
+            if name.startswith(_NEW) and now - self._unheld.setdefault(name, now) > _NEW_NS:
                 self._discard(name)
             return
         if name in self._locks:
             return
         with contextlib.suppress(OSError):
-            descriptor = _hold(path)
+            descriptor = hold(path)
             if descriptor is None:
                 return
             kept = Kept(path, run, self._segments)
@@ -214,32 +278,42 @@ class DiskJournal:
             except OSError:
                 os.close(descriptor)
                 raise
+            with contextlib.suppress(OSError):  # no space: whoever takes it over next tries again
+                kept.settle()
             while len(self.adopted) >= JOURNAL_RUNS:
                 self._drop(next(iter(self.adopted)))
             self._locks[name] = descriptor
             self.adopted[run] = self._holdings.earlier[run] = kept
+            age = self._ages.age(run.epoch)
+            if age is not None:
+                self._holdings.began[run] = now - age
 
     def _drop(self, run: RunKey) -> None:
         """Remove a run that was taken over."""
         name = folder_name(run)
         del self.adopted[run]
         self._holdings.earlier.pop(run, None)
-        _remove_folder(os.path.join(self._directory, name))
+        self._holdings.began.pop(run, None)
+        remove_folder(os.path.join(self._directory, name))
         os.close(self._locks.pop(name))
 
     def _discard(self, name: str) -> None:
         """Remove a folder that nobody holds."""
         path = os.path.join(self._directory, name)
-        descriptor = _hold(path)
+        descriptor = hold(path)
         if descriptor is not None:
-            _remove_folder(path)
+            remove_folder(path)
             os.close(descriptor)
 
     # --- bounds -------------------------------------------------------------------------------------------------------
 
     def _trim(self) -> None:
         """Keep the directory within its size, and its runs within their age."""
-        oldest_ns = time.time_ns() - self._max_age_ns
+        names = [name for name in os.listdir(self._directory) if run_of(name) is not None]
+        if not names:
+            return
+        self._ages.look()
+        oldest_ns = self._ages.now() - self._max_age_ns
         active = self._writer.active() if self._writer is not None else set()
         own = folder_name(self._holdings.key)
         free: dict[str, int | None] = {}
@@ -251,148 +325,81 @@ class DiskJournal:
                 return True
             if each.folder not in free:
                 try:
-                    free[each.folder] = _hold(os.path.join(self._directory, each.folder))
+                    free[each.folder] = hold(os.path.join(self._directory, each.folder))
                 except OSError:
                     free[each.folder] = None
             return free[each.folder] is not None
 
-        found = [
-            each
-            for name in os.listdir(self._directory)
-            if run_of(name) is not None
-            for each in trim.segments_in(self._directory, name)
-        ]
+        found = [each for name in names for each in trim.segments_in(self._directory, name, self._ages)]
         trim.remove(self._directory, trim.victims(found, self._max_bytes, oldest_ns, may_go))
         if self._kept is not None:
             self._kept.forget()
         for run, kept in list(self.adopted.items()):
             kept.forget()
             if kept.is_empty and (
-                any(end > 1 for end in kept.ends) or max(kept.nexts) == 1 or _written(kept.path) < oldest_ns
+                any(end > 1 for end in kept.ends) or max(kept.nexts) == 1 or self._known(kept.path) < oldest_ns
             ):
                 self._drop(run)
         for name, descriptor in free.items():
             if descriptor is not None:
-                if not trim.segments_in(self._directory, name):
-                    _remove_folder(os.path.join(self._directory, name))
+                if not trim.segments_in(self._directory, name, self._ages):
+                    remove_folder(os.path.join(self._directory, name))
                 os.close(descriptor)
+
+    def _written(self, name: str) -> int:
+        """To take the oldest run first."""
+        return self._ages.order(stamp(os.path.join(self._directory, name)))
+
+    def _known(self, path: str) -> int:
+        """When a run last gave out numbers, at the latest."""
+        return self._ages.known(stamp(path), path)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def close(self, now: int) -> None:
         """Write the rest, sync it, and let others have the runs."""
-        self._retry_at = None
-        self.pump(now)
-        self._closed = True
-        if self._writer is not None:
-            self._writer.close()
+        if not self._closed:
+            self._retry_at = None
+            self.pump(now)
+            self._closed = True
+            self._end_tally()
+        with self._making:
+            if self._writer is not None:
+                self._writer.close()
+            if self._state is not None:
+                os.close(self._state)
+                self._state = None
         self._syncer.close()
         self._holdings.journal.back(None)
         for descriptor in self._locks.values():
             os.close(descriptor)
         self._locks.clear()
 
+    def _end_tally(self) -> None:
+        """Keep in the folder what calls have counted. Where that can't be written, it stays for who takes it over."""
+        if self._tally is None:
+            return
+        counts = self._tally.end()
+        if self._writer is not None and counts:
+            with contextlib.suppress(OSError):
+                nexts = zip(self._holdings.run.next, counts, strict=True)
+                self._writer.note([max(following, counted + 1) for following, counted in nexts])
+                remove_tally(self._path)
+        elif self._state is None and self._tally.path is not None:  # no folder leads to it
+            with contextlib.suppress(OSError):
+                os.unlink(self._tally.path)
+
     def abandon(self) -> None:
         """In a forked child: the folders are its parent's, who goes on to hold them."""
         self._closed = True
+        self._tally = None
         with contextlib.suppress(OSError):
             if self._writer is not None:
                 self._writer.close()
+            if self._state is not None:
+                os.close(self._state)
+                self._state = None
         for descriptor in self._locks.values():
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self._locks.clear()
-
-
-class _Syncer:
-    """The thread that syncs: it may take long, and nothing waits for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._paths: set[str] = set()
-        self._wake = threading.Event()
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def sync(self, paths: set[str]) -> None:
-        """Sync these files and folders soon."""
-        with self._lock:
-            self._paths |= paths
-        self._wake.set()
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, name="zlog-journal", daemon=True)
-            with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter ends
-                thread.start()
-                self._thread = thread
-
-    def close(self) -> None:
-        """Sync what is left."""
-        self._end.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(SYNC_S)
-        self._now()
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            self._wake.wait()
-            self._end.wait(SYNC_S)
-            self._now()
-
-    def _now(self) -> None:
-        with self._lock:
-            paths, self._paths = self._paths, set()
-            self._wake.clear()
-        for path in paths:
-            with contextlib.suppress(OSError):  # removed; or a disk that fails, which writes will tell
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-
-
-def _hold(path: str) -> int | None:
-    """Hold a folder until the descriptor is closed; None if another process holds it. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(descriptor, path):
-            return descriptor
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
-
-
-def _is_at(descriptor: int, path: str) -> bool:
-    """Whether the path still is this open folder."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _remove_folder(path: str) -> None:
-    """Remove a run's folder. What isn't ours in it stays, and it then, too."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(path):
-            if name == STATE or name.endswith(".seg"):
-                os.unlink(os.path.join(path, name))
-        os.rmdir(path)
-
-
-def _age(name: str) -> int:
-    """To take the oldest run first."""
-    run = run_of(name)
-    return run.epoch if run is not None else 0
-
-
-def _written(path: str) -> int:
-    try:
-        return os.stat(os.path.join(path, STATE)).st_mtime_ns
-    except OSError:
-        return 0

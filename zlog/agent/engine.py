@@ -1,7 +1,8 @@
 """The agent's thread: it takes records in, cuts and journals them, and serves the links.
 
 It sleeps until a record comes that somebody waits for, a socket has something, or time has. While records keep coming
-it looks every 5 ms. Nothing in it waits for anything else, and nothing that a peer sends ends it.
+it looks every 5 ms; after one that came alone it sleeps again. Nothing in it waits for anything else, and nothing that
+a peer sends ends it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import zmq
 
 from zlog import handler, report
 from zlog.agent.intake import Intake
+from zlog.agent.waiters import Flush, Waiter
 from zlog.agent.wires import Socket, Wires
 from zlog.core.batches import CLOSE_NS, Batch, Cutter
 from zlog.core.discovery import Close, Discovery, Effect, Greet, Open
@@ -33,7 +35,7 @@ from zlog.severity import to_level
 if TYPE_CHECKING:
     from zlog.agent.disk import DiskJournal
 
-__all__ = ["Engine", "Flush", "Waiter"]
+__all__ = ["Engine"]
 
 log: Final = logging.getLogger("zlog.agent")
 
@@ -49,55 +51,6 @@ _ENDING_NS: Final = _SECOND
 LINGER_MS: Final = 500
 #: After the last collector has left, `handler.ask` is called for so long: the gate takes its factory out late.
 _ASK_NS: Final = 3 * _SECOND
-
-
-class Waiter:
-    """Somebody waits until something is true of the agent.
-
-    Args:
-        is_true: asked in the agent's thread after each of its turns.
-
-    Attributes:
-        done: set when it is, and when the agent ends.
-    """
-
-    def __init__(self, is_true: Callable[[Engine], bool]) -> None:
-        self.is_true = is_true
-        self.done = threading.Event()
-
-
-class Flush(Waiter):
-    """Somebody waits until the records so far are where they should be.
-
-    Args:
-        receipt: where no collector stores records, that one has received them is enough.
-
-    Attributes:
-        committed: every durable collector that has ever answered has them.
-        received: there is none of those, and one that stores nothing has them.
-        undecided: a collector is linked that has not answered yet: it may be durable, or dead.
-        nobody: there is no collector.
-    """
-
-    def __init__(self, receipt: bool = False) -> None:
-        super().__init__(self._look)
-        self.committed = False
-        self.received = False
-        self.undecided = False
-        self.nobody = True
-        self.nexts: list[int] = []
-        self._receipt = receipt
-
-    def _look(self, engine: Engine) -> bool:
-        links = [wires.link for wires in engine.links()]
-        durable = [link for link in links if link.durable]
-        viewers = [link for link in links if link.serves and not link.durable] if self._receipt and not durable else []
-        self.undecided = not all(link.is_known for link in links)
-        self.nobody = not any(link.serves for link in links)
-        self.committed = bool(durable) and all(link.has_committed(self.nexts) for link in durable)
-        self.received = any(link.has_committed(self.nexts) or link.is_legacy for link in viewers)
-        hopeless = bool(links) and not durable and not self._receipt
-        return not self.undecided and (self.committed or self.received or hopeless)
 
 
 class Engine:
@@ -145,6 +98,7 @@ class Engine:
         self._asked: tuple[tuple[int, str], ...] = ()
         self._ask_at: int | None = None
         self._ask_until = 0
+        self._came = 0  # when the last record did
         self._stopping = False
         self._waking = threading.RLock()  # a signal's handler may log while its thread wakes us
         self._reader, self._writer = _wakers()
@@ -251,8 +205,11 @@ class Engine:
         self._wait(busy)
 
     def _take_records(self, now: int) -> bool:
-        """Number, cut and journal what came. Returns whether anything did."""
-        busy = len(self._intake) > 0
+        """Number, cut and journal what came. Returns whether more is likely to come soon."""
+        count = len(self._intake)
+        busy = count > 1 or (count == 1 and now - self._came < CLOSE_NS)
+        if count:
+            self._came = now
         batches, dropped = self._intake.drain(self._holdings.run, self._cutter, now)
         self._journal(batches, now)
         self._journal(self._cutter.tick(now), now)
@@ -282,7 +239,10 @@ class Engine:
                 self._once.warn(f"refused {key}", "was refused by the collector %s: %s", wires.link.name, event.reason)
                 self.apply(self._discovery.refused(key, event.code, now), now)
             elif isinstance(event, Wrong):
-                self._once.warn(f"wrong {key}", "found another process at the address of %s", wires.link.name)
+                # Mostly a collector that was started again, before the network has told of it.
+                report.log(
+                    logging.DEBUG, "finds another process at the address of the collector %s", wires.link.name, to=log
+                )
                 self.apply(self._discovery.refused(key, 0, now), now)
             self._watch(wires)
 
@@ -351,7 +311,7 @@ class Engine:
         if wires is None:
             return
         report.log(logging.DEBUG, "ends the link to the collector %s", wires.link.name or effect.key, to=log)
-        self._once.again(f"refused {effect.key}", f"wrong {effect.key}", f"open {effect.key}")
+        self._once.again(f"refused {effect.key}", f"open {effect.key}")
         if effect.orderly and wires.link.serves:
             self._journal(self._cutter.flush(), now)
             self._ending[wires] = now + _ENDING_NS, list(self._holdings.run.next)
@@ -445,6 +405,8 @@ class Engine:
         for waiter in self._waiters:
             waiter.done.set()
         if self.disk is not None:
+            with contextlib.suppress(Exception):
+                self.settle()  # what other threads have logged since
             self.disk.close(time.monotonic_ns())
         with contextlib.suppress(Exception):
             handler.ask(self._sink, None)

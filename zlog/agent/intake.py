@@ -71,13 +71,15 @@ class Intake:
 
     Args:
         wake: called when the agent's thread sleeps and records came that it has to look at.
+        tally: where records are counted before anything else is done with them (`zlog.agent.tally`).
 
     Attributes:
-        waiting, limit: `zlog.handler.Queue`.
+        waiting, limit, tally: `zlog.handler.Queue`.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], tally: list[Callable[[], object]] | None = None) -> None:
         self.waiting: deque[_Item] = deque()
+        self.tally = tally
         self._asleep = False
         self._wake = wake
         self._lock = threading.Lock()
@@ -140,11 +142,17 @@ class Intake:
         if peer is not None and not (type(peer) is bytes and len(peer) == _UUID_SIZE):
             peer = None
         if type(attributes) is Site and len(text) < MAX_PLAIN:
-            self.waiting.append((severity, time_ns, logger, text, attributes.packed, event, peer))
+            item: _Item | None = (severity, time_ns, logger, text, attributes.packed, event, peer)
         elif self._octets < limits.INTAKE_BYTES:
             octets = encode_values(_PLACEHOLDER, time_ns, severity, logger, text, event, peer, attributes)
             self._octets += len(octets)  # another thread may do so at the same time: the bound is no exact one
-            self.waiting.append(_Encoded(severity, time_ns, octets))
+            item = _Encoded(severity, time_ns, octets)
+        else:
+            item = None
+        if self.tally is not None:
+            self.tally[severity]()
+        if item is not None:
+            self.waiting.append(item)
         else:
             with self._lock:
                 self._dropped[severity] = self._dropped.get(severity, 0) + 1

@@ -3,24 +3,29 @@
 A folder is called after its run, `NODE-EPOCH`, and has
 
 - `RR-SSSSSSSSSSSSSSSSSSSS.seg`: batches of the range RR from sequence S… on, as `zlog.core.segments` has it;
-- `state`: for each range the sequence that the next record would have had, and the one after the last that was written.
+- `state`: for each range the sequence that the next record would have had, and the one after the last that was written;
+- `tally`: until somebody takes the run over, where the application's calls were counted (`zlog.agent.tally`).
 
-Who has the folder open holds it by flock; the kernel lets go when that process dies, however it does.
+Who has the folder open holds it by flock; the kernel lets go when that process dies, however it does. The run's own
+process holds `state` as well, so that who only reads can tell whether there is more to come.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import struct
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from zlog.agent import tally
 from zlog.core.batches import Batch
 from zlog.core.journal import Gone
 from zlog.core.segments import BATCH, HEAD_SIZE, Segment, head_of
@@ -28,7 +33,7 @@ from zlog.core.sync import RunKey
 from zlog.severity import RANGES, range_index
 from zlog.wire.zre_log_msg import CAUSE_DAMAGED, CAUSE_DROPPED, CAUSE_EVICTED
 
-__all__ = ["STATE", "Kept", "Segments", "Writer", "folder_name", "run_of", "segment_of"]
+__all__ = ["STATE", "Kept", "Segments", "Writer", "folder_name", "hold_state", "lives", "run_of", "segment_of"]
 
 STATE: Final = "state"
 _STATE: Final = struct.Struct(">8s12Q")
@@ -58,21 +63,47 @@ def segment_of(name: str) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
+def hold_state(path: str) -> int:
+    """Make or open the state of a folder, as the run's own process. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(os.path.join(path, STATE), flags, 0o640)
+    with contextlib.suppress(BlockingIOError):  # somebody asks `lives` just now, and will take it for dead once
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def lives(path: str) -> bool:
+    """Whether the process whose run is in this folder goes on. Raises OSError."""
+    try:
+        descriptor = os.open(os.path.join(path, STATE), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class Segments:
     """The segments that were read last."""
 
     def __init__(self) -> None:
-        self._loaded: OrderedDict[tuple[str, int], Segment] = OrderedDict()
+        self._loaded: OrderedDict[str, tuple[int, Segment]] = OrderedDict()
 
-    def load(self, path: str, first_severity: int, start: int) -> Segment:
-        """A segment as it is now. Raises OSError."""
-        key = path, os.stat(path).st_size  # it may have grown
-        found = self._loaded.get(key)
-        if found is None:
-            found = self._loaded[key] = Segment(Path(path).read_bytes(), first_severity, start)
-            if len(self._loaded) > _MOST_LOADED:
-                self._loaded.popitem(last=False)
-        self._loaded.move_to_end(key)
+    def load(self, path: str, first_severity: int, start: int, wanted: int | None = None) -> Segment:
+        """A segment as it is now, or as it was when it had this sequence already. Raises OSError."""
+        size, found = self._loaded.get(path, (-1, None))
+        if found is None or wanted is None or wanted >= found.next:
+            now = os.stat(path).st_size
+            if found is None or now != size:  # it has grown
+                found = Segment(Path(path).read_bytes(), first_severity, start)
+                self._loaded[path] = now, found
+                if len(self._loaded) > _MOST_LOADED:
+                    self._loaded.popitem(last=False)
+        self._loaded.move_to_end(path)
         return found
 
 
@@ -114,6 +145,19 @@ class Kept:
                 last = max(last, start)
             self.ends[index] = max(ends[index], last)
             self.nexts[index] = max(nexts[index], self.ends[index])
+        counts = tally.read(self.path, self.run, [following - 1 for following in self.nexts])
+        self.nexts = [counted + 1 for counted in counts]
+
+    def settle(self) -> None:
+        """Keep here what was counted elsewhere: the process is dead, and its host may be next. Raises OSError."""
+        if os.path.lexists(os.path.join(self.path, tally.LINK)):
+            descriptor = os.open(os.path.join(self.path, STATE), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+            try:
+                _write_state(descriptor, self.nexts, self.ends)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            tally.remove(self.path)
 
     @property
     def is_empty(self) -> bool:
@@ -142,7 +186,7 @@ class Kept:
                 return Gone(first_severity, sequence, stop, CAUSE_DROPPED)
             try:
                 segment = self._segments.load(
-                    self._segment(first_severity, starts[place]), first_severity, starts[place]
+                    self._segment(first_severity, starts[place]), first_severity, starts[place], sequence
                 )
             except FileNotFoundError:
                 del starts[place]
@@ -206,18 +250,19 @@ class Writer:
     Args:
         kept: the same, for who reads.
         segment_bytes: a new segment begins before one is larger.
+        state: the descriptor of its state, from `hold_state`; closed with the writer.
 
     Attributes:
         changed: paths that were written to since somebody last emptied it.
     """
 
-    def __init__(self, kept: Kept, segment_bytes: int) -> None:
+    def __init__(self, kept: Kept, segment_bytes: int, state: int) -> None:
         self.changed: set[str] = set()
         self._kept = kept
         self._segment_bytes = segment_bytes
         self._files: list[_File | None] = [None] * len(RANGES)
         self._state_path = os.path.join(kept.path, STATE)
-        self._state = os.open(self._state_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        self._state = state
         self._noted: tuple[int, ...] = ()
 
     def note(self, nexts: list[int]) -> None:
@@ -225,8 +270,7 @@ class Writer:
         kept = self._kept
         numbers = (*nexts, *kept.ends)
         if numbers != self._noted:
-            data = _STATE.pack(_STATE_MARK, *numbers)
-            os.pwrite(self._state, data + _SUM.pack(zlib.crc32(data)), 0)
+            _write_state(self._state, nexts, kept.ends)
             self.changed.add(self._state_path)
             self._noted = numbers
 
@@ -276,6 +320,11 @@ class Writer:
             self._kept.begun(batch.range, batch.sequence)
         self.changed.add(self._kept.path)
         return file
+
+
+def _write_state(descriptor: int, nexts: Sequence[int], ends: Sequence[int]) -> None:
+    data = _STATE.pack(_STATE_MARK, *nexts, *ends)
+    os.pwrite(descriptor, data + _SUM.pack(zlib.crc32(data)), 0)
 
 
 def _read_state(path: str) -> tuple[list[int], list[int]]:

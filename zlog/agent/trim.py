@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from zlog.agent.ages import Ages
 from zlog.agent.kept import segment_of
 from zlog.severity import RANGES, range_index
 
@@ -26,7 +27,8 @@ class Found(NamedTuple):
     """A segment.
 
     Attributes:
-        time_ns: when it was last written to, nanoseconds since 1970.
+        time_ns: when it was last written to: `Ages.order` of it, to tell which is older.
+        known_ns: the same, but no earlier than that is known: `Ages.known`.
         lane: index of its range.
         sequence: of its first record.
         size: in octets.
@@ -35,6 +37,7 @@ class Found(NamedTuple):
     """
 
     time_ns: int
+    known_ns: int
     lane: int
     sequence: int
     size: int
@@ -43,7 +46,7 @@ class Found(NamedTuple):
     last: bool
 
 
-def segments_in(directory: str, folder: str) -> list[Found]:
+def segments_in(directory: str, folder: str, ages: Ages) -> list[Found]:
     """The segments of one run; none if it is gone."""
     found: list[Found] = []
     with contextlib.suppress(OSError), os.scandir(os.path.join(directory, folder)) as entries:
@@ -54,7 +57,8 @@ def segments_in(directory: str, folder: str) -> list[Found]:
             with contextlib.suppress(OSError):
                 stat = entry.stat(follow_symlinks=False)
                 index = range_index(named[0])
-                found.append(Found(stat.st_mtime_ns, index, named[1], stat.st_size, folder, entry.name, False))
+                order, known = ages.order(stat.st_mtime_ns), ages.known(stat.st_mtime_ns, entry.path)
+                found.append(Found(order, known, index, named[1], stat.st_size, folder, entry.name, False))
     newest = {index: max(each.sequence for each in found if each.lane == index) for index in {f.lane for f in found}}
     return [each._replace(last=each.sequence == newest[each.lane]) for each in found]
 
@@ -65,13 +69,13 @@ def victims(found: Iterable[Found], max_bytes: int, oldest_ns: int, may_go: Call
     Args:
         found: all segments of the directory.
         max_bytes: what they may take together.
-        oldest_ns: what was written last before that is too old.
+        oldest_ns: what is known to have been written last before that is too old.
         may_go: asked of what would go: whether nobody writes it any more.
     """
     gone: list[Found] = []
     lanes: list[list[Found]] = [[] for _ in RANGES]
     for each in sorted(found, key=lambda one: (one.time_ns, one.sequence), reverse=True):
-        if each.time_ns < oldest_ns and may_go(each):
+        if each.known_ns < oldest_ns and may_go(each):
             gone.append(each)
         else:
             lanes[each.lane].append(each)  # the oldest is at the end

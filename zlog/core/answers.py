@@ -46,10 +46,12 @@ class Answers:
         self._key = holdings.key
         self._control = control
         self._fetches: dict[tuple[RunKey, int], _Fetch] = {}
+        self._head: tuple[RunKey, int, Batch] | None = None  # what `peek` gave
 
     def clear(self) -> None:
         """The connection is another one: what was asked for on the one before ends."""
         self._fetches.clear()
+        self._head = None
 
     def fetch(self, message: zre_log_msg.Fetch) -> bool:
         """Take a FETCH.
@@ -73,6 +75,7 @@ class Answers:
             running.credit = message.credit
             return False
         self._fetches.pop(key, None)
+        self._head = None
         if message.stop == message.start:
             return True
         if len(self._fetches) >= limits.MAX_RUNS:
@@ -88,6 +91,7 @@ class Answers:
     def peek(self) -> bytes | None:
         """The next frame, within its credit. GONE goes to `control`, which has to be sent before that frame: answers
         come in the order of the sequences."""
+        self._head = None
         for (run, first), fetch in list(self._fetches.items()):
             while fetch.credit > 0 and (fetch.stop is None or fetch.position < fetch.stop):
                 if len(self._control) >= limits.MAX_CONTROL:
@@ -96,6 +100,7 @@ class Answers:
                 if item is None:
                     break
                 if isinstance(item, Batch):
+                    self._head = run, first, item
                     return item.frame
                 stop = item.stop if fetch.stop is None else min(item.stop, fetch.stop)
                 self.gone(run, Gone(first, fetch.position, stop, item.cause))
@@ -106,19 +111,15 @@ class Answers:
 
     def sent(self) -> int:
         """The frame that `peek` gave was sent. Returns how many records of the current run's stream it had."""
-        for (run, first), fetch in list(self._fetches.items()):
-            if fetch.credit <= 0:
-                continue
-            item = self._holdings.at(run, first, fetch.position)
-            if not isinstance(item, Batch):
-                continue
-            fetch.position = item.stop
-            fetch.credit -= len(item.frame)
-            del self._fetches[run, first]  # and to the end: all have their turn
-            if fetch.stop is None or fetch.position < fetch.stop:
-                self._fetches[run, first] = fetch
-            return item.count if run == self._key and fetch.stop is None else 0
-        return 0
+        if self._head is None:
+            return 0
+        (run, first, item), self._head = self._head, None
+        fetch = self._fetches.pop((run, first))
+        fetch.position = item.stop
+        fetch.credit -= len(item.frame)
+        if fetch.stop is None or fetch.position < fetch.stop:
+            self._fetches[run, first] = fetch  # to the end: all have their turn
+        return item.count if run == self._key and fetch.stop is None else 0
 
     def streams(self) -> list[int]:
         """The ranges of the current run whose stream goes here."""

@@ -320,6 +320,8 @@ class Link:
         index = range_index(message.severity)
         if before is not None and self._dues.is_due(index):
             self._live.seek(message.severity, before)
+        if message.stop > message.start and self._dues.has_base(index):  # what it lacks is due to it, too
+            self._dues.bases[index] = min(self._dues.bases[index], message.start)
         if self._answers.position(message.severity) is not None:
             self._live.hold(message.severity)
             self._live.restart()

@@ -4,9 +4,12 @@
 """
 
 import os
+import random
 import re
+import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +18,12 @@ import pytest
 from support.programs import Program, python_args
 from support.tools import require_tool, unavailable
 from zlog.agent import kept as kepts
+from zlog.agent import tally
 from zlog.collector import Collector, CollectorStatus
 from zlog.collector.stores import open_store
 from zlog.record import Stored
+
+from .conftest import SETUP
 
 ProgramMaker = Callable[..., Program]
 CollectorMaker = Callable[..., Collector]
@@ -126,6 +132,85 @@ def reaches(store: str, least: int) -> bool:
     """Whether a store of another process, or thread, has so many."""
     with open_store(store).open(read_only=True) as opened:
         return sum(intervals.count() for intervals in opened.held().values()) >= least
+
+
+FAST = """
+import itertools, mmap, threading
+zlog.start(discover=False)
+with open(sys.argv[3], "r+b") as file:
+    finished = memoryview(mmap.mmap(file.fileno(), 32)).cast("Q")
+def work(index):
+    write = [log.info, log.warning, log.info, lambda text: log.info("%s %s", text, "x" * 2000)][index]
+    for number in itertools.count(1):
+        write("x")
+        finished[index] = number  # its own: no other thread writes there
+for index in range(4):
+    threading.Thread(target=work, args=(index,)).start()
+"""
+
+
+def test_what_a_killed_process_had_taken_is_stored_or_named(
+    program: ProgramMaker, collect: CollectorMaker, journal: Path, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    """Ten are killed while four threads of each log as fast as they can, at any moment from the first record on."""
+    noise = random.Random(time.time_ns() if (seed := os.environ.get("ZLOG_KILL_SEED")) is None else int(seed))
+    finished: dict[str, int] = {}  # by name of the run's folder
+    for number in range(10):
+        mine = tmp_path / f"finished-{number}"
+        mine.write_bytes(bytes(32))
+        app = program(FAST, str(mine))
+        moment = noise.choice([1, noise.randrange(1, 2_000), noise.randrange(1, 15_000)])
+        wait_until(lambda mine=mine, moment=moment: sum(memoryview(mine.read_bytes()).cast("Q")) >= moment, 30)
+        app.kill()
+        (run,) = {path.name for path in journal.iterdir() if kepts.run_of(path.name)} - set(finished)
+        finished[run] = sum(memoryview(mine.read_bytes()).cast("Q"))
+    program(WAITS, name="again").expect("ready")
+    store = f"journal:{tmp_path}/store"
+    collector = collect(store, since="start")
+    assert collector.wait_until(lambda status: reaches(store, sum(finished.values())) and is_quiet(status), 60)
+    collector.stop()
+    found = dict.fromkeys(finished, 0)
+    with open_store(store).open(read_only=True) as opened:
+        for record in opened.query():
+            found[f"{record.node}-{record.epoch}"] += 1
+        for loss in opened.losses():
+            found[f"{loss.node}-{loss.epoch}"] += loss.stop - loss.start
+    for run, count in finished.items():
+        assert count <= found[run] <= count + 4, (run, finished, found)  # at most one of each thread was on its way
+    assert not [path for path in journal.glob(f"*/{tally.LINK}") if path.parent.name in finished]
+
+
+def test_parent_and_child_each_count_their_own(program: ProgramMaker, journal: Path, tmp_path: Path) -> None:
+    """Both are killed before either agent has had a turn since."""
+    app = program(
+        """
+        import os
+        def log_and_die(number):
+            zlog.start()._engine._take_records = lambda now: False
+            for _ in range(number):
+                log.info("lost")
+            os.kill(os.getpid(), 9)
+        zlog.start(discover=False)
+        log.info("first")
+        zlog.flush(0)
+        if not os.fork():
+            log.info("first of the child")
+            zlog.flush(0)
+            log_and_die(5)
+        os.wait()
+        log_and_die(7)
+        """
+    )
+    app.wait(20)
+    found = []
+    for path in journal.glob("*-*"):
+        run = kepts.run_of(path.name)
+        assert run is not None
+        kept = kepts.Kept(str(path), run, kepts.Segments())
+        kept.read()
+        found.append((kept.ends[2], kept.nexts[2]))
+        tally.remove(str(path))
+    assert sorted(found) == [(2, 7), (2, 9)]
 
 
 def test_of_many_that_start_again_one_takes_it_over(
@@ -269,7 +354,7 @@ print(agent.status().disk_failing, agent.status().unwritten)
 logging.warning("last")
 agent.flush()
 from zlog.agent.kept import Kept, Segments, run_of
-(path,) = Path(sys.argv[1], "journal").iterdir()
+(path,) = Path(sys.argv[1], "journal").glob("*-*")
 kept = Kept(str(path), run_of(path.name), Segments())
 kept.read()
 for first in (9, 13):
@@ -282,18 +367,94 @@ print("whole", kept.next(9) == agent.status().next[9], kept.next(13))
 """
 
 
-def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Callable[[str], list[str]]:
+    """The command that runs a shell's command where the test's folder is a disk of 400 kB."""
     require_tool("unshare", "apt-get install util-linux")
     alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         unavailable("needs a mount namespace", "run it as root, or allow unprivileged user namespaces")
+    return lambda command: [*alone, "sh", "-c", f"mount -t tmpfs -o size=400k none {tmp_path} && {command}"]
+
+
+def test_a_disk_that_is_full_for_a_while(tmp_path: Path, small_disk: Callable[[str], list[str]]) -> None:
     done = subprocess.run(
-        [*alone, "sh", "-c", f'mount -t tmpfs -o size=400k none {tmp_path} && exec "$@"', "sh",
-         sys.executable, "-c", DISK_FULL, str(tmp_path)],
+        [*small_disk('exec "$@"'), "sh", sys.executable, "-c", DISK_FULL, str(tmp_path)],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["No space left on device", "None 0", "whole True 2"], done.stderr
     assert len(re.findall("can't write its journal", done.stderr)) == 1
+
+
+DISK_FULL_TWICE = """
+import os, threading
+from pathlib import Path
+from zlog.agent import process
+ballast = Path(sys.argv[3], "ballast")
+agent = zlog.start(discover=False, journal_bytes=200_000, journal=sys.argv[3] + "/journal")
+logging.getLogger("zlog").addHandler(logging.StreamHandler())
+pause, count = threading.Event(), 0
+def some(number):
+    global count
+    for _ in range(number):
+        count += 1
+        log.log([20, 30][count % 10 == 0], "line %d %s", count, os.urandom(10).hex())
+def until(failing):
+    while bool(agent.status().disk_failing) != failing:
+        some(100)
+        agent.flush()
+        pause.wait(0.01)
+some(100)
+ballast.write_bytes(bytes(300_000))
+until(True)
+some(20_000)  # more than there is room for in memory
+agent.flush()
+ballast.unlink()
+until(False)
+some(100)
+agent.flush()
+print("unwritten", agent.status().unwritten, flush=True)
+ballast.write_bytes(bytes(os.statvfs(sys.argv[3]).f_bavail * os.statvfs(sys.argv[3]).f_frsize))
+until(True)
+some(700)
+print("logged", count, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_node_that_is_killed_while_the_disk_is_full(
+    collect: CollectorMaker, start: ProgramMaker, tmp_path: Path, zre_port: int, small_disk: Callable[[str], list[str]]
+) -> None:
+    """Once it was full and memory had to let go of much; the second time the node dies of something else."""
+    full = [sys.executable, "-c", SETUP + DISK_FULL_TWICE, str(zre_port), "full", str(tmp_path)]
+    again = [sys.executable, "-c", SETUP + "zlog.start(journal=sys.argv[3] + '/journal')\n" + WAITS,
+             str(zre_port), "again", str(tmp_path)]  # fmt: skip
+    command = f"{shlex.join(full)}; rm {tmp_path}/ballast; exec {shlex.join(again)}"
+    app = start(small_disk(command), env=os.environ | {"ZLOG_INTERFACE": "lo", "ZLOG_PORT": str(zre_port)})
+    app.expect("logged", timeout_s=60)
+    app.expect("ready", timeout_s=20)
+    unwritten, logged = (
+        next(int(line.split()[1]) for line in app.lines.all if line.startswith(word))
+        for word in ("unwritten", "logged")
+    )
+    collector = collect("memory:", view=True, since="start")
+    assert collector.wait_until(lambda status: status.nodes and is_quiet(status) and total(collector) >= logged, 30)
+    found = numbers(list(collector.records(0)))
+    assert len(found) == len(set(found))
+    assert len(found) + named(collector) == logged
+    assert 0 < unwritten < named(collector)
+    said = [line for line in app.lines.all if "its journal" in line]
+    assert [line.partition(" its journal")[0].split()[-1] for line in said] == ["write", "writes"], said
+    assert said[0].endswith("journal: No space left on device; it goes on in memory")
+    assert said[1].endswith(f"its journal again; {unwritten} records are not in it")
+
+
+def named(collector: Collector) -> int:
+    return sum(loss.stop - loss.start for loss in collector.losses() if loss.cause)
+
+
+def total(collector: Collector) -> int:
+    return collector.status().received + named(collector)
 
 
 def test_a_directory_that_cannot_be_written_costs_one_line_and_no_record(

@@ -19,7 +19,8 @@ import pytest
 from support.programs import Program, python_args
 from zlog.agent import disk as disks
 from zlog.agent import kept as kepts
-from zlog.agent import trim
+from zlog.agent import tally, trim
+from zlog.agent.ages import CLOCK, Ages, Clocks
 from zlog.agent.disk import DiskJournal
 from zlog.agent.kept import Kept, Segments
 from zlog.core.batches import Batch, Cutter, Run
@@ -52,12 +53,20 @@ class Node:
 
     made: list["Node"] = []  # noqa: RUF012
 
-    def __init__(self, folder: Path, memory: int = 1 << 20, size: int = 1 << 24, age_s: float = 3600.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        memory: int = 1 << 20,
+        size: int = 1 << 24,
+        age_s: float = 3600.0,
+        clocks: Clocks | None = None,
+    ) -> None:
         self.run = Run(uuid.uuid4(), 1_763_625_600_000_000_000 + len(self.made))
         self.holdings = Holdings(self.run, Journal(memory))
         self.cutter = Cutter(self.run, "host", "name", 1)
         self.said = Said()
-        self.disk = DiskJournal(str(folder), self.holdings, size, age_s, self.said)
+        self.slots = tally.slots()
+        self.disk = DiskJournal(str(folder), self.holdings, size, age_s, self.said, self.slots, clocks)
         self.now = 1
         self.made.append(self)
 
@@ -69,6 +78,7 @@ class Node:
         """One batch for each."""
         batches = []
         for severity in severities:
+            self.slots[severity]()
             ordinal, sequence = self.run.number(severity)
             record = encode(Record(ordinal, 1000 + ordinal, severity, "app", f"{text} {ordinal}"))
             batches += self.cutter.add(severity, sequence, ordinal, 1000 + ordinal, record, self.now)
@@ -85,6 +95,7 @@ class Node:
     def die(self) -> None:
         """As by kill -9: nothing is written any more, the kernel closes what was open."""
         self.disk.abandon()
+        self.slots[:] = tally.slots()
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +168,100 @@ def test_numbers_that_were_given_out_but_not_written_are_named(tmp_path: Path) -
     assert other.holdings.at(dead.holdings.key, 9, 7) == Gone(9, 7, 2**64 - 1, CAUSE_DROPPED)
 
 
+def counts_left() -> set[str]:
+    """Files that count for a run, of whoever."""
+    return {name for name in os.listdir("/dev/shm") if name.startswith("zlog-tally-")}
+
+
+def test_what_was_taken_but_has_no_numbers_is_named_and_stays_so(tmp_path: Path) -> None:
+    before = counts_left()
+    dead, other = Node(tmp_path), Node(tmp_path)
+    (logged,) = dead.log(9)
+    for severity in (9, 9, 17, 9):  # in the intake when it is killed
+        dead.slots[severity]()
+    dead.die()
+    assert kepts.lives(str(dead.path)) is False
+    expected = [logged, Gone(9, 2, 5, CAUSE_DROPPED)], [Gone(17, 1, 2, CAUSE_DROPPED)]
+    for _ in range(2):
+        assert other.look()
+        assert tuple(answers(other.holdings, dead.holdings.key, first) for first in (9, 17)) == expected
+        assert counts_left() == before  # its numbers are in the folder now
+        other.die()
+        other = Node(tmp_path)
+
+
+def test_without_the_count_it_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The safeguard off."""
+    dead, other = Node(tmp_path), Node(tmp_path)
+    (logged,) = dead.log(9)
+    dead.slots[9]()
+    dead.die()
+    monkeypatch.setattr(tally, "read", lambda folder, run, numbered: list(numbered))
+    other.look()
+    assert answers(other.holdings, dead.holdings.key, 9) == [logged]
+
+
+def test_a_process_that_dies_before_anything_was_written_is_named(tmp_path: Path) -> None:
+    dead, other = Node(tmp_path), Node(tmp_path)
+    dead.slots[9]()
+    assert kepts.lives(str(dead.path))
+    dead.die()
+    assert other.look()
+    assert not other.look()
+    assert answers(other.holdings, dead.holdings.key, 9) == [Gone(9, 1, 2, CAUSE_DROPPED)]
+
+
+def test_what_comes_after_the_last_write_of_an_orderly_end_is_named(tmp_path: Path) -> None:
+    before = counts_left()
+    node, other = Node(tmp_path), Node(tmp_path)
+    (logged,) = node.log(9)
+    node.slots[9]()
+    node.disk.close(node.now)
+    node.slots[9]()  # nobody takes that one
+    assert counts_left() == before
+    other.look()
+    assert answers(other.holdings, node.holdings.key, 9) == [logged, Gone(9, 2, 3, CAUSE_DROPPED)]
+
+
+def test_a_count_that_cannot_be_kept_waits_for_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead, other, later = Node(tmp_path), Node(tmp_path), Node(tmp_path)
+    dead.slots[9]()
+    dead.die()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "pwrite", full)
+        assert other.look()
+        assert answers(other.holdings, dead.holdings.key, 9) == [Gone(9, 1, 2, CAUSE_DROPPED)]
+        other.die()
+    assert later.look()
+    assert answers(later.holdings, dead.holdings.key, 9) == [Gone(9, 1, 2, CAUSE_DROPPED)]
+
+
+def test_a_run_that_cannot_have_a_folder_leaves_no_count(tmp_path: Path) -> None:
+    before = counts_left()
+    (tmp_path / "file").write_text("")
+    node = Node(tmp_path / "file")
+    node.log(9)
+    assert node.disk.failing
+    assert len(counts_left()) == len(before) + 1
+    node.disk.close(node.now)
+    assert counts_left() == before
+
+
+def test_a_folder_that_is_made_again_leads_to_the_same_count(tmp_path: Path) -> None:
+    node, other = Node(tmp_path), Node(tmp_path)
+    node.slots[9]()
+    subprocess.run(["rm", "-r", str(node.path)], check=True)
+    node.disk.pump(node.now)
+    node.log(17)
+    node.die()
+    other.look()
+    assert answers(other.holdings, node.holdings.key, 9) == [Gone(9, 1, 2, CAUSE_DROPPED)]
+
+
 def test_a_torn_last_write_is_named(tmp_path: Path) -> None:
     node = Node(tmp_path)
     logged = node.log(9, 9, 9)
@@ -197,6 +302,21 @@ def test_what_memory_let_go_is_read_from_disk(tmp_path: Path) -> None:
     assert node.holdings.held()[0].ranges[2] == (1, 41)
 
 
+def test_a_segment_is_taken_apart_once_for_all_that_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it grows: else who reads behind the writer would read all of it again for each batch."""
+    node = Node(tmp_path, memory=4_000)
+    logged = node.log(*[9] * 50)
+    parsed: list[int] = []
+    real = kepts.Segment
+    monkeypatch.setattr(kepts, "Segment", lambda *args: parsed.append(1) or real(*args))
+    for batch in logged[:20]:
+        assert node.holdings.at(node.holdings.key, 9, batch.sequence) == batch
+        logged += node.log(9)
+    assert len(parsed) == 1
+    assert node.holdings.at(node.holdings.key, 9, 52) == logged[51]
+    assert len(parsed) == 2
+
+
 def test_a_segment_is_closed_when_it_is_full_and_the_oldest_of_the_lowest_range_goes_first(tmp_path: Path) -> None:
     node = Node(tmp_path, memory=4_000, size=256 * 1024)
     node.log(17, text="precious")
@@ -213,17 +333,170 @@ def test_a_segment_is_closed_when_it_is_full_and_the_oldest_of_the_lowest_range_
     assert node.holdings.journal.first(9) == gone.stop
 
 
-def test_what_is_too_old_goes_and_its_folder_too(tmp_path: Path) -> None:
-    dead, other = Node(tmp_path), Node(tmp_path, age_s=100.0)
-    dead.log(9, 17)
+class Host:
+    """A host's clocks. The wall clock also stamps the files: `stamp` does what the kernel would."""
+
+    def __init__(self, wall_s: float = 1_763_625_600.0) -> None:
+        self.boots = 1
+        self.up_ns = 5 * SECOND
+        self.wall_ns = round(wall_s * SECOND)
+        self.clocks = Clocks(lambda: f"boot {self.boots}", lambda: self.up_ns, lambda: self.wall_ns)
+
+    def run(self, seconds: float) -> None:
+        self.up_ns += round(seconds * SECOND)
+        self.wall_ns += round(seconds * SECOND)
+
+    def set_clock(self, wall_s: float) -> None:
+        self.wall_ns = round(wall_s * SECOND)
+
+    def reboot(self, wall_s: float) -> None:
+        self.boots += 1
+        self.up_ns = SECOND
+        self.set_clock(wall_s)
+
+    def log(self, node: Node, *severities: int) -> None:
+        before = {path: path.stat().st_mtime_ns for path in node.path.glob("*")} if node.path.exists() else {}
+        node.log(*severities)
+        for path in node.path.glob("*"):
+            if path.stat().st_mtime_ns != before.get(path) and not path.is_symlink():
+                os.utime(path, ns=(self.wall_ns, self.wall_ns))
+
+
+DAY = 24 * 3600.0
+YEAR = 365 * DAY
+
+
+def old_run(host: Host, tmp_path: Path) -> Node:
+    """A run that was written a day ago, as its process died."""
+    dead = Node(tmp_path, clocks=host.clocks)
+    host.log(dead, 9, 17)
     dead.die()
+    return dead
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+def test_what_is_too_old_goes_and_its_folder_too(tmp_path: Path, host: Host) -> None:
+    dead, other = old_run(host, tmp_path), Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    host.run(DAY)
     assert other.look()
-    for path in dead.path.iterdir():
-        os.utime(path, (time.time() - 101,) * 2)
+    assert dead.path.exists()
+    host.run(2)
     assert other.look()
     assert not dead.path.exists()
     assert not other.holdings.earlier
     assert other.holdings.at(dead.holdings.key, 9, 1) == Gone(9, 1, 2**64 - 1, CAUSE_EVICTED)
+
+
+@pytest.mark.parametrize("step", [YEAR, -YEAR, -50 * YEAR])
+@pytest.mark.parametrize("looks_before", [True, False])
+def test_a_clock_that_is_set_makes_nothing_old_or_young(
+    tmp_path: Path, host: Host, step: float, looks_before: bool
+) -> None:
+    dead, other = old_run(host, tmp_path), Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    host.run(DAY / 2)
+    if looks_before:
+        other.look()
+    host.set_clock(host.wall_ns / SECOND + step)
+    other.look()
+    second = old_run(host, tmp_path)
+    host.run(DAY / 2 - 60)
+    other.look()
+    assert dead.path.exists()
+    host.run(120)
+    other.look()
+    assert not dead.path.exists()
+    assert second.path.exists()
+    host.run(DAY / 2)
+    other.look()
+    assert not second.path.exists()
+
+
+def test_by_the_wall_clock_all_of_it_would_go(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The safeguard off."""
+    dead, other = old_run(host, tmp_path), Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    monkeypatch.setattr(Ages, "known", lambda self, wall_ns, name: wall_ns - host.wall_ns + self.now())
+    host.set_clock(host.wall_ns / SECOND + YEAR)
+    other.look()
+    assert not dead.path.exists()
+
+
+def test_a_host_without_a_clock_begins_in_1970(tmp_path: Path) -> None:
+    host = Host(wall_s=20.0)
+    early, other = old_run(host, tmp_path), Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    host.run(30)
+    host.set_clock(1_763_625_600.0)  # NTP
+    other.look()
+    host.run(DAY - 100)
+    other.look()
+    assert early.path.exists()
+    other.die()
+    host.reboot(wall_s=20.0)  # once more
+    again = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    again.look()
+    host.run(30)
+    again.look()
+    assert early.path.exists()
+    host.run(DAY)
+    again.look()
+    assert not early.path.exists()
+
+
+def test_time_between_boots_counts_for_nothing_and_time_since_for_all(tmp_path: Path, host: Host) -> None:
+    dead, other = old_run(host, tmp_path), Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    host.run(DAY / 2)
+    other.look()
+    other.die()
+    host.reboot(host.wall_ns / SECOND + YEAR)
+    host.run(DAY / 2 - 10)
+    later = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    later.look()
+    assert dead.path.exists()
+    host.run(20)
+    later.look()
+    assert not dead.path.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"known": 1, "set": [[1]]}', b'{"known": "x", "set": []}', None])
+def test_without_its_clock_nothing_is_old(tmp_path: Path, host: Host, damage: bytes | None) -> None:
+    dead = old_run(host, tmp_path)
+    host.run(2 * DAY)
+    (tmp_path / CLOCK).unlink() if damage is None else (tmp_path / CLOCK).write_bytes(damage)
+    other = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    other.look()
+    assert dead.path.exists()
+    host.run(DAY + 1)  # known by the one who has seen it all the time
+    other.look()
+    assert not dead.path.exists()
+
+
+def test_of_files_from_before_and_after_a_clock_was_set_back_the_older_goes_first(tmp_path: Path, host: Host) -> None:
+    first, second = Node(tmp_path, clocks=host.clocks), Node(tmp_path, clocks=host.clocks)
+    host.log(first, 9)
+    host.run(60)
+    host.set_clock(1_000)
+    host.log(second, 9)
+    first.die()
+    second.die()
+    size = sum(path.stat().st_size for path in tmp_path.glob("*/*.seg"))
+    other = Node(tmp_path, size=size * 2 // 3 * 4 // 3, clocks=host.clocks)
+    other.look()
+    assert [path.exists() for path in (first.path, second.path)] == [False, True]
+
+
+def test_a_folder_that_is_being_made_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+    node, other = Node(tmp_path), Node(tmp_path)
+    made = tmp_path / f".new-{kepts.folder_name(node.holdings.key)}"
+    made.mkdir()
+    os.utime(made, (1, 1))
+    other.look()
+    assert made.exists()
+    other.now += 61 * SECOND
+    other.look()
+    assert not made.exists()
 
 
 def test_what_is_written_by_a_living_process_never_goes(tmp_path: Path) -> None:
@@ -399,7 +672,7 @@ def test_a_folder_with_another_runs_batches_is_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1, 50, 100, 10_000])
 def test_victims_end(size: int) -> None:
     found = [
-        trim.Found(time, lane, time, size, f"{time}", "x", last=not time % 2)
+        trim.Found(time, time, lane, time, size, f"{time}", "x", last=not time % 2)
         for time in range(1, 30)
         for lane in range(len(RANGES))
     ]

@@ -17,7 +17,7 @@ from zlog.core.holdings import Holdings
 from zlog.core.intervals import Intervals
 from zlog.core.journal import Journal
 from zlog.core.link import CloseLive, Link, OpenLive, Own, Refused, Welcomed, Wrong
-from zlog.core.sync import Resume, RunKey, pack_resume, unpack_held, unpack_links, unpack_ranges
+from zlog.core.sync import Resume, RunKey, pack_resume, unpack_ages, unpack_held, unpack_links, unpack_ranges
 from zlog.record import encode_values
 from zlog.severity import RANGES
 from zlog.wire import body
@@ -131,7 +131,19 @@ def test_offer_comes_first_on_each_connection(node: Node) -> None:
         (held,) = unpack_held(offer.runs)
         assert held.run == RunKey(NODE, EPOCH)
         assert dict(zip(RANGES, held.ranges, strict=True))[INFO] == (1, 4)
+        assert unpack_ages(offer.ages, 1) == [7 * SECOND]
         node.link.disconnected()
+
+
+def test_offer_tells_how_old_earlier_runs_are_where_that_is_known(node: Node) -> None:
+    known, unknown = RunKey(uuid.UUID(int=5), 5), RunKey(uuid.UUID(int=6), 6)
+    for run in (unknown, known):
+        node.holdings.earlier[run] = Journal(1 << 20)
+    node.holdings.began[known] = -3 * SECOND  # before this process
+    node.link.connected(7 * SECOND)
+    (offer,) = node.control()
+    assert [held.run for held in unpack_held(offer.runs)] == [RunKey(NODE, EPOCH), unknown, known]
+    assert unpack_ages(offer.ages, 3) == [7 * SECOND, None, 10 * SECOND]
 
 
 def test_both_subscriptions_and_welcome_are_needed(node: Node) -> None:
@@ -360,6 +372,22 @@ def test_a_run_that_goes_while_it_is_fetched_is_named_in_one_go(node: Node) -> N
     node.link._answers._fetches[key, INFO].credit = 100
     assert node.answers() == []
     assert [(gone.start, gone.stop, gone.cause) for gone in node.control()] == [(2, 3, wire.CAUSE_EVICTED)]
+
+
+def test_what_is_fetched_is_due_too_until_it_is_committed(node: Node) -> None:
+    """After a reconnect: the resume point is behind a hole."""
+    node.log(INFO, 10)
+    node.linked(points={INFO: 9})
+    node.sent()
+    node.commit(4, Intervals([(8, 11)]))
+    nexts = list(node.run.next)
+    assert node.link.has_committed(nexts)  # nobody has said yet that something is missing
+    node.fetch(5, 8)
+    assert not node.link.has_committed(nexts)
+    assert node.link.waiting() == 3
+    node.answers()
+    node.commit(10)
+    assert node.link.has_committed(nexts)
 
 
 def test_credit_is_spent_and_renewed_without_moving_back(node: Node) -> None:

@@ -76,13 +76,13 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 def plain_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`logging` as a fresh process has it, and as it was afterwards. No gate may outlive its test."""
     root, manager = logging.getLogger(), logging.Logger.manager
+    ours = logging.getLogger("zlog")  # there now, or a dictConfig could disable it for good
     saved = root.level, root.handlers[:], dict(manager.loggerDict), logging.getLogRecordFactory(), manager.disable
     disabled = {name: each.disabled for name, each in saved[2].items() if isinstance(each, logging.Logger)}
     handlers = logging._handlers.copy(), logging._handlerList[:]  # type: ignore[attr-defined]  # dictConfig clears them
     root.handlers[:] = []
     root.setLevel(logging.WARNING)
-    ours = logging.getLogger("zlog")  # a command that ran in this process has taken its lines to stderr
-    kept = ours.propagate, ours.handlers[:], ours.level
+    kept = ours.propagate, ours.handlers[:], ours.level  # a command that ran here has taken its lines to stderr
     ours.propagate, ours.handlers[:] = True, []
     ours.setLevel(logging.NOTSET)
     yield
