@@ -34,7 +34,7 @@ from zlog import severity
 from zlog.errors import SettingsError
 from zlog.limits import JOURNAL_AGE_S, JOURNAL_BYTES, JOURNAL_DIR_BYTES
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "beacon_port"]
 
 _ADDRESS: Final = re.compile(r"tcp://(\[[0-9A-Fa-f:.%]+\]|[^:/\s]+):([0-9]{1,5})")
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -89,6 +89,18 @@ class Settings:
         return cls(**found)
 
 
+def beacon_port(port: int | None = None) -> int:
+    """The UDP port of the beacons: the argument if it is given, else ``ZLOG_PORT``, else 5670.
+
+    Raises:
+        SettingsError: it isn't possible.
+    """
+    if port:
+        return _number(port, "port", 1, 65_535)
+    found = os.environ.get("ZLOG_PORT", "")
+    return _number(found, "ZLOG_PORT", 1, 65_535) if found else Settings.port
+
+
 def program_name() -> str:
     """What a program is called that gave no name."""
     stem = Path(sys.argv[0] if sys.argv and sys.argv[0] else "").stem
@@ -127,7 +139,7 @@ def _parse(name: str, value: Any, where: str) -> Any:
     if name == "journal_age_s":
         return _age(value, where)
     if name == "journal":
-        return os.path.abspath(os.path.expanduser(value)) if str(value) else None
+        return _directory(value, where) if str(value) else None
     if name == "port":
         return _number(value, where, 1, 65_535)
     if name == "exit_timeout_s":
@@ -138,6 +150,13 @@ def _parse(name: str, value: Any, where: str) -> Any:
     if name == "name" and len(text.encode("utf-8", "replace")) > 255:
         raise SettingsError(f"{where}: a name has at most 255 octets")
     return text
+
+
+def _directory(value: Any, where: str) -> str:
+    path = str(os.path.abspath(os.path.expanduser(value)))
+    if os.path.lexists(os.path.join(path, "frames.sidecar")):
+        raise SettingsError(f"{where}: {path} is the store of a collector (journal:DIR)", "name another directory")
+    return path
 
 
 def _address(text: str, where: str) -> str:

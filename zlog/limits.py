@@ -125,12 +125,23 @@ COLLECTOR_STREAMS = 65_536
 """Runs times ranges that are kept track of, some 2 kB each; beyond, those of ended runs are left to the stores, and if
 there are none, records of new runs are discarded."""
 
+COLLECTOR_OFFERED = 100_000
+"""Earlier runs that all nodes together may offer, some 2 kB each; beyond, a node's current run is all that is taken of
+its OFFER, and what it holds besides stays there."""
+
+COLLECTOR_REPLACED = 2_000
+"""Connections that were replaced by another of their node's, and may outlive it: of a thousand nodes each may have one
+when a collector starts again at its address. Each has its OFFER."""
+
+COLLECTOR_REPLACED_BYTES = 12 * 1024 * 1024
+"""Octets of the runs in those."""
+
 COLLECTOR_RECEIVE_BYTES = 16 * 1024 * 1024
 """Octets of frames that wait to be looked at; then nothing is received, and nodes wait, by TCP."""
 
 COLLECTOR_QUEUE_BYTES = 8 * 1024 * 1024
-"""Octets of frames that wait for one store, a second's work of SQLite; beyond, the store gets them later, by FETCH, or
-if no other store is faster, nodes wait."""
+"""Octets of live frames that wait for one store, one to three seconds' work of SQLite, and as many of frames that were
+asked for; beyond, the store gets them later, by FETCH, or if no other store is faster, nodes wait."""
 
 COLLECTOR_VIEW_RECORDS = 100_000
 """Records that wait for who iterates over a collector; beyond, the oldest are dropped and counted."""
@@ -155,6 +166,12 @@ COLLECTOR_LOSSES = 10_000
 
 MAX_FRAME_BYTES = 2 * 1024 * 1024
 """One frame on live and sync (ZMQ_MAXMSGSIZE), as section 10.2 has it."""
+
+# --- Views ------------------------------------------------------------------------------------------------------------
+
+TAIL_BYTES = 1024 * 1024 * 1024
+"""Octets in the temporary file of `zlog tail` that wait to be printed, for example while a pager shows a page: 20
+million records of an ordinary log; beyond, nodes keep what they have."""
 
 # --- Stores ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from support.nodes import EPOCH, batch
 from zlog.core.intervals import Intervals
 from zlog.core.parcels import Key, Parcel
 from zlog.core.session import Demand, Session, Sink
-from zlog.core.session_effects import Name, Report, Send, Take
+from zlog.core.session_effects import GAP, Name, Report, Send, Take
 from zlog.core.sync import (
     Held,
     LinkStatus,
@@ -41,6 +41,7 @@ class FakeStore:
         self.required = durable and not optional
         self.keeps = keeps
         self.held: dict[Key, Intervals] = {}
+        self.gapped: dict[Key, Intervals] = {}
         self.times: Counter[tuple[Key, int]] = Counter()  # how often each record was stored
         self.names: list[tuple[Key, int, int, int]] = []
         self.waiting: list[Parcel | Name] = []
@@ -49,8 +50,22 @@ class FakeStore:
     def known(self, key: Key) -> Intervals | None:
         return self.held.get(key) if self.keeps else None
 
-    def write(self, item: Parcel | Name) -> tuple[Key, int, int]:
-        """Store what isn't held. Raises DecodeError."""
+    def gaps(self, key: Key) -> Intervals | None:
+        return self.gapped.get(key) if self.keeps else None
+
+    def holes(self) -> list[Key]:
+        """Of which it knows that something is missing."""
+        return [key for key, held in self.held.items() if not held.covers(1, held.stop)]
+
+    def write(self, item: Parcel | Name) -> tuple[Key, int, int] | None:
+        """Store what isn't held, and say what it holds then. Raises DecodeError."""
+        if isinstance(item, Name) and item.cause == GAP:
+            noted = self.gapped.setdefault(item.key, Intervals())
+            assert noted.missing(item.start, item.stop) == [(item.start, item.stop)], "a gap is named twice"
+            noted.add(item.start, item.stop)
+            for start, stop in self.held.get(item.key, Intervals()).missing(item.start, item.stop):
+                self.names.append((item.key, start, stop, GAP))
+            return None
         if isinstance(item, Name):
             start, stop = item.start, item.stop
             for first, after in self.held.setdefault(item.key, Intervals()).missing(start, stop):
@@ -77,7 +92,7 @@ class Collecting:
     viewed: list[tuple[Key, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        sinks = [Sink(store.required, store.keeps, store.known) for store in self.stores]
+        sinks = [Sink(store.required, store.keeps, store.known, store.gaps) for store in self.stores]
         self.session = Session(COLLECTOR, "collector", self.now, self.wall, sinks, **({"port": 41201} | self.options))
 
     @property
@@ -120,12 +135,12 @@ class Collecting:
             waiting, store.waiting = store.waiting, []
             for item in waiting:
                 try:
-                    key, start, stop = store.write(item)
+                    held = store.write(item)
                 except DecodeError:
                     self.carry_out(self.session.damaged(item, self.now))
                 else:
-                    if store.keeps:
-                        self.session.written(number, key, start, stop)
+                    if store.keeps and held is not None:
+                        self.session.written(number, *held)
         return self
 
     def live(self, frame: bytes) -> Collecting:
@@ -147,6 +162,11 @@ class Collecting:
 
     def demand(self, severity: int, logger: str = "", seconds: int = 0, node: uuid.UUID | None = None) -> Collecting:
         return self.carry_out(self.session.demand(Demand(severity, logger, seconds), node, self.now))
+
+    def end(self) -> Collecting:
+        """Stop in order: the stores have written what waits, and hear what is missing."""
+        self.write()
+        return self.carry_out(self.session.end(self.now)).write()
 
     def node(self, number: int = 1, *, epoch: int = EPOCH) -> Node:
         return Node(self, number, epoch)

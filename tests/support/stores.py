@@ -11,6 +11,7 @@ from pathlib import Path
 from zlog import severity
 from zlog.collector.stores import Filter, Key, Part, Store
 from zlog.collector.stores.disk import Disk
+from zlog.collector.stores.model import GAP
 from zlog.core.intervals import Intervals
 from zlog.record import Record, Stored
 
@@ -102,16 +103,21 @@ def text_lines(path: str) -> Iterator[str]:
 
 
 def check_whole(store: Store) -> dict[Key, Intervals]:
-    """What the store holds, after checking that each sequence is one record or one loss."""
+    """What the store holds, after checking that each sequence is one record or one loss. It holds no gaps."""
     found: dict[Key, Intervals] = {}
+    gaps: dict[Key, Intervals] = {}
     for node, epoch, range_, sequence in entries(store):
         seen = found.setdefault((bytes.fromhex(node), epoch, range_), Intervals())
         assert sequence not in seen, "a record is there twice"
         seen.add(sequence, sequence + 1)
     for loss in store.losses():
-        seen = found.setdefault(loss.key, Intervals())
-        assert seen.missing(loss.start, loss.stop) == [(loss.start, loss.stop)], "a loss that is stored, or lost twice"
-        seen.add(loss.start, loss.stop)
+        for intervals in (found, gaps) if loss.cause == GAP else (found,):
+            seen = intervals.setdefault(loss.key, Intervals())
+            assert seen.missing(loss.start, loss.stop) == [(loss.start, loss.stop)], (
+                "a loss that is stored, or lost twice"
+            )
+        (gaps if loss.cause == GAP else found)[loss.key].add(loss.start, loss.stop)
+    found = {key: intervals for key, intervals in found.items() if intervals}
     assert found == store.held()
     return found
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zlog.collector.server import Collector as Collector
     from zlog.collector.status import CollectorStatus as CollectorStatus
+    from zlog.collector.status import Missing as Missing
     from zlog.collector.status import NodeStatus as NodeStatus
     from zlog.collector.status import RangeView as RangeView
     from zlog.collector.status import StoreStatus as StoreStatus
 
-__all__ = ["Collector", "CollectorStatus", "NodeStatus", "RangeView", "StoreStatus"]
+__all__ = ["Collector", "CollectorStatus", "Missing", "NodeStatus", "RangeView", "StoreStatus"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from zlog import limits, report
@@ -21,7 +22,7 @@ from zlog.collector.stores import Loss
 from zlog.collector.view import View
 from zlog.collector.writer import Damaged, Roomy, Told, Writer, Written
 from zlog.core.session import Session
-from zlog.core.session_effects import Effect, Name, Report, Send, Take
+from zlog.core.session_effects import GAP, Effect, Name, Report, Send, Take
 
 __all__ = ["Core"]
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _LIVE_FRAMES: Final = 128
 #: What is not the session's business is done so often, in nanoseconds.
 _CHORES_NS: Final = 1_000_000_000
+_BATCH: Final = b"\xaa\xa2\x03"
 
 
 class Core:
@@ -65,6 +67,7 @@ class Core:
         self._news: deque[Told] = deque()
         self._bell = threading.Event()
         self._held = False
+        self._finished = False
         self._stopping = False
         self._version = 0
         self._changed = threading.Condition()
@@ -144,6 +147,20 @@ class Core:
             with self._changed:
                 self._watchers -= 1
 
+    def finish(self) -> None:
+        """Take no records any more; what else nodes say is still heard. In the core's thread."""
+        self._finished = True
+
+    def standing(self) -> list[Loss]:
+        """What was named as gone, the last of it, without gaps that are none any more. In the core's thread."""
+        return [part for loss in self.losses for part in self._standing(loss)]
+
+    def _standing(self, loss: Loss) -> Iterable[Loss]:
+        stream = self.session.book.streams.get(loss.key) if loss.cause == GAP else None
+        if stream is None:
+            return (loss,)
+        return [replace(loss, start=start, stop=stop) for start, stop in stream.lacking(loss.start, loss.stop)]
+
     def is_idle(self) -> bool:
         """Whether everything that was received is with the stores. In the core's thread."""
         return not self._receiver.live and not self._receiver.sync and not self._news
@@ -193,6 +210,8 @@ class Core:
         for _ in range(len(waiting)):
             identity, frame = waiting.popleft()
             self._receiver.sync_taken += len(frame)
+            if self._finished and frame[:3] == _BATCH:
+                continue
             self._carry_out(session.sync(identity, frame, time.monotonic_ns(), time.time_ns()))
 
     def _hear(self) -> None:
@@ -214,6 +233,8 @@ class Core:
     def _read_live(self) -> None:
         waiting = self._receiver.live
         session = self.session
+        if self._finished:
+            waiting.clear()
         for _ in range(min(len(waiting), _LIVE_FRAMES)):
             self._held = self._must_wait()
             if self._held:

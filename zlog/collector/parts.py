@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from zlog.collector.announce import Announcer, address_of
@@ -21,15 +21,18 @@ from zlog.collector.writer import Writer
 from zlog.core.intervals import Intervals
 from zlog.core.parcels import Key
 from zlog.core.session import Demand, Session, Since, Sink
-from zlog.core.session_effects import NOT_ASKED
+from zlog.core.session_effects import GAP, NOT_ASKED
 
 if TYPE_CHECKING:
     import pyre
 
-__all__ = ["Parts", "Plan", "named_in"]
+__all__ = ["Parts", "Plan", "found_in"]
 
 #: How long a stop waits for nodes to say their last word, once they were told.
 FAREWELL_S: Final = 1.0
+#: How long it takes what is on its way, if there is no end to it, as nodes that beacons don't reach don't hear of the
+#: stop; and then what it has received by then.
+DRAIN_S: Final = 1.0
 #: How long it waits for nodes to have read what was said last.
 LAST_WORDS_S: Final = 0.3
 #: How long nothing must come before all has come.
@@ -79,8 +82,8 @@ class Parts:
         self._announcer = announcer
         self._view = view
         self._receiver = Receiver(uuid, self._wake, self._unreachable)
-        skipped, lost = named_in(plan.stores)
-        sinks = [Sink(store.durable and not store.optional, True, store.holds) for store in plan.stores]
+        before = found_in(plan.stores)
+        sinks = [Sink(store.durable and not store.optional, True, store.holds, store.gaps) for store in plan.stores]
         if view is not None:
             sinks.append(Sink(False, False, lambda key: None))
         self.session = Session(
@@ -91,8 +94,9 @@ class Parts:
             sinks,
             demand=plan.demand,
             since=plan.since,
-            skipped=skipped,
-            lost=lost,
+            skipped=before.skipped,
+            lost=before.lost,
+            holes=before.holes,
         )
         self._writers = [Writer(sink, store, self._told) for sink, store in enumerate(plan.stores)]
         self.core = Core(self.session, self._receiver, self._writers, view, self._chores)
@@ -124,8 +128,13 @@ class Parts:
             self._announcer.leave()
             told = min(deadline, clock() + FAREWELL_S)
             self.core.wait_until(lambda: self.core.ask(lambda: not self._talking()), max(0.0, told - clock()))
-        self._drain(deadline)
-        whole = not [writer for writer in self._writers if not writer.wait_idle(deadline, clock)]
+        self._drain(min(deadline, clock() + DRAIN_S))
+        self._receiver.stop_live()
+        self._drain(min(deadline, clock() + 2 * DRAIN_S))
+        self.core.ask(self.core.finish)
+        whole = self._wait_idle(deadline)
+        self.core.ask(self._end)
+        whole = self._wait_idle(deadline) and whole
         self.core.ask(self._commit)
         answered = min(max(deadline, clock() + 0.05), clock() + LAST_WORDS_S)
         self.core.wait_until(lambda: self.core.ask(self._is_heard), answered - clock())
@@ -182,6 +191,15 @@ class Parts:
             if now != received or not self.core.ask(self.core.is_idle):
                 received, quiet = now, time.monotonic() + QUIET_S
 
+    def _wait_idle(self, deadline: float) -> bool:
+        """Wait until all is written; whether it is."""
+        return not [writer for writer in self._writers if not writer.wait_idle(deadline, time.monotonic)]
+
+    def _end(self) -> None:
+        """Have named what is still missing."""
+        self.core._hear()
+        self.core._carry_out(self.session.end(time.monotonic_ns()))
+
     def _commit(self) -> None:
         """Say what is stored, without waiting for the usual time."""
         self.core._hear()
@@ -207,12 +225,36 @@ class Parts:
         self.core.apply(functools.partial(self.session.unreachable, identity))
 
 
-def named_in(stores: Sequence[Store]) -> tuple[dict[Key, Intervals], dict[Key, Intervals]]:
-    """What stores have noted: as not asked for, and as gone."""
-    skipped: dict[Key, Intervals] = {}
-    lost: dict[Key, Intervals] = {}
+class Found(NamedTuple):
+    """What stores have from before.
+
+    Attributes:
+        skipped: what was noted as not asked for.
+        lost: what was named as gone, by cause.
+        holes: runs and ranges that some store has not all of that is known to have been.
+    """
+
+    skipped: dict[Key, Intervals]
+    lost: dict[Key, dict[int, Intervals]]
+    holes: list[Key]
+
+
+def found_in(stores: Sequence[Store]) -> Found:
+    """What stores tell a collector that begins."""
+    found = Found({}, {}, [])
+    ends: dict[Key, int] = {}
+    holds = [store.held() for store in stores]
+    for held in holds:
+        for key, intervals in held.items():
+            ends[key] = max(ends.get(key, 1), intervals.stop)
+    found.holes.extend(
+        key for key, end in ends.items() if any(key not in held or not held[key].covers(1, end) for held in holds)
+    )
     for store in stores:
         for loss in store.losses():
-            kind = skipped if loss.cause == NOT_ASKED else lost
-            kind.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
-    return skipped, lost
+            if loss.cause == NOT_ASKED:
+                found.skipped.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
+            elif loss.cause != GAP:
+                causes = found.lost.setdefault(loss.key, {})
+                causes.setdefault(loss.cause, Intervals()).add(loss.start, loss.stop)
+    return found

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from uuid import UUID, uuid4
 
 from zlog import severity
@@ -22,6 +22,7 @@ from zlog.collector.status import CollectorStatus
 from zlog.collector.stores import Loss, Store, open_store
 from zlog.collector.view import View
 from zlog.collector.writer import Damaged
+from zlog.config import beacon_port
 from zlog.core.session import Demand
 from zlog.errors import CollectorError
 from zlog.record import Stored
@@ -34,7 +35,6 @@ if sys.platform != "win32":
 
 __all__ = ["Collector"]
 
-ZRE_PORT: Final = 5670
 
 _running: weakref.WeakSet[Collector] = weakref.WeakSet()
 
@@ -58,8 +58,8 @@ class Collector:
         level: what it wants, and what is worse: a name or a severity. Nodes don't send the rest.
         logger: the logger whose level nodes may lower for that, and those below it; by default all.
         seconds: how long it wants that; 0 for as long as it runs.
-        since: of runs that were there first: "start" for all that nodes still hold, or what was logged from a time on,
-            nanoseconds since 1970. By default what is logged from now on.
+        since: of runs that were there first: "start" for all that nodes still hold, with a name for what they don't; or
+            what was logged from a time on, nanoseconds since 1970. By default what is logged from now on.
         pool: collectors of one pool share the nodes.
         view: records are handed out too, by iterating. Without stores they always are.
 
@@ -67,7 +67,7 @@ class Collector:
         uuid, name: of the collector, which are those of its ZRE node.
 
     Raises:
-        CollectorError, StoreError, ValueError: an argument isn't possible.
+        CollectorError, SettingsError, StoreError, ValueError: an argument, or the environment, isn't possible.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Collector:
         self._stores = [open_store(store) if isinstance(store, str) else store for store in stores]
         self._opened: list[Store] = []
         interface = interface or os.environ.get("ZLOG_INTERFACE") or None
-        zre_port = port or int(os.environ.get("ZLOG_PORT") or ZRE_PORT)
+        zre_port = beacon_port(port)
         demand = Demand(_severity(level), logger, seconds)
         self._plan = Plan(self._stores, node, interface, parse_bind(bind), discover, demand, since, pool)
         self._lock = threading.RLock()
@@ -157,7 +157,7 @@ class Collector:
             if parts is None:
                 return True
             whole = parts.stop(time.monotonic() + timeout_s)
-            self._last, self._last_losses = parts.status(), list(parts.core.losses)
+            self._last, self._last_losses = parts.status(), parts.core.standing()
             self._parts = None
             self._ended = True
             _running.discard(self)
@@ -189,9 +189,15 @@ class Collector:
         return self._last if parts is None else parts.core.ask(parts.status)
 
     def losses(self) -> list[Loss]:
-        """What was named as gone since the start: the last of it, the stores have all."""
+        """What was named as gone since the start, or is missing and nobody is there who could have it: the last of it,
+        the stores have all."""
         parts = self._parts
-        return list(self._last_losses) if parts is None else parts.core.ask(lambda: list(parts.core.losses))
+        return list(self._last_losses) if parts is None else parts.core.ask(parts.core.standing)
+
+    @property
+    def view_dropped(self) -> int:
+        """Records that nobody read in time, and that readers don't get any more."""
+        return self._view.dropped if self._view is not None else 0
 
     def wait_until(self, predicate: Callable[[CollectorStatus], bool], timeout_s: float = 10.0) -> bool:
         """Wait until a status fits, looked at whenever something has changed; whether one did."""

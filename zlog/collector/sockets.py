@@ -25,6 +25,9 @@ __all__ = ["Receiver"]
 
 #: Messages of one node that libzmq, which counts no octets, keeps; then TCP holds it up.
 _RECEIVE_HIGH_WATER_MARK: Final = 64
+#: Connections that wait to be accepted: all nodes come at once when a collector starts, and who is turned away by TCP
+#: waits for seconds.
+_BACKLOG: Final = 1_000
 #: What is read from one socket before the other has its turn.
 _READS: Final = 256
 #: While small sync messages keep coming, such as STATUS of many nodes, they gather so long: what costs is to wake up.
@@ -71,6 +74,7 @@ class Receiver:
         self._router: zmq.Socket[bytes] | None = None
         self._calls = Calls()
         self._stopping = False
+        self._ending = False
         self._thread: threading.Thread | None = None
 
     # --- for any thread -----------------------------------------------------------------------------------------------
@@ -137,6 +141,10 @@ class Receiver:
         if self._out:
             self._calls.ring()
 
+    def stop_live(self) -> None:
+        """Read nothing more from the live link: what comes stays with the nodes."""
+        self._ending = True
+
     def stop(self) -> None:
         """Send what waits, close the sockets and end the thread."""
         self._stopping = True
@@ -177,6 +185,7 @@ class Receiver:
                 if socket is None:  # there is no network yet
                     continue
                 reads_now = waiting < limits.COLLECTOR_RECEIVE_BYTES and not (socket is router and gather_until)
+                reads_now = reads_now and not (socket is sub and self._ending)
                 if reads_now != reads.get(socket):
                     reads[socket] = reads_now
                     poller.modify(socket, zmq.POLLIN if reads_now else 0)
@@ -197,7 +206,7 @@ class Receiver:
                 small = self._read_sync(router)
                 gather_until = now + _GATHER_MS / 1e3 if small and now - read_at < _GATHER_MS / 1e3 else 0.0
                 read_at = now
-            if sub is not None and sub in ready:
+            if sub is not None and sub in ready and not self._ending:
                 self._read_live(sub)
             if router in ready or sub in ready:
                 self._wake()
@@ -246,6 +255,7 @@ class Receiver:
         socket.set(zmq.LINGER, _LINGER_MS)
         socket.set(zmq.MAXMSGSIZE, limits.MAX_FRAME_BYTES)
         socket.set(zmq.RCVHWM, _RECEIVE_HIGH_WATER_MARK)
+        socket.set(zmq.BACKLOG, _BACKLOG)
         # No heartbeats: libzmq 4.3.5 aborts when a socket that has them is full and its peer dies.
         socket.set(zmq.TCP_KEEPALIVE, 1)
         socket.set(zmq.TCP_KEEPALIVE_IDLE, 10)

@@ -4,14 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
+from zlog.collector.stores.text import CAUSES
 from zlog.core.nodes import Run
 from zlog.core.session import Session
+from zlog.core.session_effects import GAP
 from zlog.core.streams import Stream
 from zlog.core.sync import LinkStatus
 
-__all__ = ["CollectorStatus", "NodeStatus", "RangeView", "StoreStatus", "nodes_of"]
+__all__ = ["CollectorStatus", "Missing", "NodeStatus", "RangeView", "StoreStatus", "cause_name", "nodes_of"]
+
+WAITING: Final = "waiting"
+"""Cause of what is missing while a node is connected that holds it."""
+GAP_NAME: Final = CAUSES[GAP]
+
+
+def cause_name(cause: int) -> str:
+    """The name of a `CAUSE_` constant, or `GAP`."""
+    return CAUSES.get(cause, f"cause {cause}")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Records of a run that some sink has not: the sequences [start, stop) of a range.
+
+    Attributes:
+        range: first severity of the range.
+        cause: ``evicted``, ``expired``, ``dropped``, ``damaged``, ``unknown to the node``; ``gap`` if nobody is there
+            who could have them; ``waiting`` if a node that is connected holds them.
+    """
+
+    range: int
+    start: int
+    stop: int
+    cause: str
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self.stop - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +56,7 @@ class RangeView:
         next: the sequence after the last that is known to exist.
         stored: records that all stores have taken; without stores, that the view was given.
         lost: sequences that were named as gone.
-        missing: sequences from `first` to `next` that are neither.
+        missing: sequences from `first` to `next` that are neither; those with the cause ``gap`` are among them.
         lag, dropped: as the node says: records that it has still to send here, and that never reached its journal.
     """
 
@@ -50,6 +83,7 @@ class NodeStatus:
         clock_offset_ns: by how much the node's clock is ahead of ours; None if unknown.
         ranges: by first severity.
         links: the node's links to collectors, as it says.
+        missing: what isn't stored and was asked for, and why: all that `ranges` count as lost and missing.
     """
 
     node: UUID
@@ -64,6 +98,7 @@ class NodeStatus:
     clock_offset_ns: int | None
     ranges: dict[int, RangeView]
     links: list[LinkStatus]
+    missing: list[Missing] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +151,9 @@ def nodes_of(session: Session, sinks: Sequence[int]) -> list[NodeStatus]:
 
 
 def _node(session: Session, run: Run, sinks: Sequence[int]) -> NodeStatus:
+    streams = [stream for stream in run.streams if stream is not None and (stream.begun or stream.next > 1)]
+    ranges = {stream.key[2]: _range(stream, sinks) for stream in streams}
+    waits = WAITING if session.is_held(run) else GAP_NAME
     return NodeStatus(
         node=run.uuid,
         epoch=run.id[1],
@@ -127,20 +165,35 @@ def _node(session: Session, run: Run, sinks: Sequence[int]) -> NodeStatus:
         legacy=run.legacy,
         last_status_ns=run.status_ns,
         clock_offset_ns=run.clock.offset_ns,
-        ranges={
-            stream.key[2]: _range(stream, sinks)
-            for stream in run.streams
-            if stream is not None and (stream.begun or stream.next > 1)
-        },
+        ranges=ranges,
         links=list(run.links),
+        missing=[
+            span
+            for stream in streams
+            if ranges[stream.key[2]].missing or ranges[stream.key[2]].lost
+            for span in _missing(stream, sinks, waits)
+        ],
     )
+
+
+def _missing(stream: Stream, sinks: Sequence[int], waits: str) -> list[Missing]:
+    """The spans in ascending order."""
+    first = stream.key[2]
+    spans = [
+        Missing(first, start, stop, cause_name(cause))
+        for cause, intervals in stream.named.items()
+        for start, stop in intervals
+    ]
+    if stream.begun:
+        known = stream.settled(sinks).union(stream.lost).union(stream.skipped)
+        spans += [Missing(first, start, stop, waits) for start, stop in known.missing(stream.base, stream.end)]
+    return sorted(spans, key=lambda span: span.start)
 
 
 def _range(stream: Stream, sinks: Sequence[int]) -> RangeView:
     done = stream.settled(sinks)
     not_stored = stream.lost.union(stream.skipped)
     stored = done.subtract(not_stored).count()
-    end = stream.next if stream.demanded else stream.seen
     known = done.union(not_stored)
-    missing = sum(stop - start for start, stop in known.missing(stream.base, end)) if stream.begun else 0
+    missing = sum(stop - start for start, stop in known.missing(stream.base, stream.end)) if stream.begun else 0
     return RangeView(stream.base, stream.next, stored, stream.lost.count(), missing, stream.lag, stream.dropped)

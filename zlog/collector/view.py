@@ -54,9 +54,9 @@ class View:
             while len(self._queue) > 1 and (
                 self._records > limits.COLLECTOR_VIEW_RECORDS or self._bytes > limits.COLLECTOR_VIEW_BYTES
             ):
-                old, _ = self._queue.popleft()
+                old, unread = self._queue.popleft()
                 self._forget(old)
-                self.dropped += old.count
+                self.dropped += sum(stop - start for start, stop in unread)
             self._wake()
 
     def end(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from zlog import limits
 from zlog.collector.stores import Loss, Part, Store
 from zlog.core.parcels import OVERHEAD, Key, Parcel
-from zlog.core.session_effects import NOT_ASKED
+from zlog.core.session_effects import GAP, NOT_ASKED
 from zlog.errors import StoreError
 from zlog.wire.runtime import DecodeError
 
@@ -18,6 +19,8 @@ __all__ = ["Damaged", "Roomy", "Writer", "Written", "part_of"]
 
 #: Records in one write: 50 ms of SQLite's time.
 _GROUP_RECORDS: Final = 8_192
+#: Of those, as many may be live ones when history waits as well: neither starves the other.
+_LIVE_RECORDS: Final = _GROUP_RECORDS * 3 // 4
 #: After a small write it waits so long for more: a hundred nodes with a record each now and then need one fsync.
 _GATHER_S: Final = 0.005
 _SMALL_RECORDS: Final = 256
@@ -70,7 +73,8 @@ class Writer:
         self._tell = tell
         self._changed = threading.Condition()
         self._queue: deque[Parcel | Loss] = deque()
-        self._bytes = 0
+        self._history: deque[Parcel | Loss] = deque()  # what was asked for: live records don't wait behind it
+        self._bytes = [0, 0]  # of both queues
         self._writing = 0
         self._refused = False
         self._stopping = False
@@ -80,28 +84,36 @@ class Writer:
 
     @property
     def is_full(self) -> bool:
-        """Whether it would refuse a parcel."""
-        return self._bytes >= limits.COLLECTOR_QUEUE_BYTES
+        """Whether it would refuse a live parcel."""
+        return self._bytes[0] >= limits.COLLECTOR_QUEUE_BYTES
 
     def offer(self, parcel: Parcel) -> bool:
         """Take a parcel, unless there is no room; then `Roomy` follows."""
         with self._changed:
-            if self._bytes >= limits.COLLECTOR_QUEUE_BYTES:
+            if self._bytes[parcel.asked] >= limits.COLLECTOR_QUEUE_BYTES:
                 self._refused = True
                 return False
-            self._bytes += parcel.size
+            self._bytes[parcel.asked] += parcel.size
             self.behind += parcel.count
-            self._queue.append(parcel)
-            if len(self._queue) == 1:
+            (self._history if parcel.asked else self._queue).append(parcel)
+            if self._waiting() == 1:
                 self._changed.notify()
         return True
 
     def name(self, loss: Loss) -> None:
         """Note a loss; there is room for it always."""
         with self._changed:
-            self._bytes += OVERHEAD
+            before = self._queue[-1] if self._queue else None
+            if isinstance(before, Loss) and (before.key, before.cause, before.stop) == (
+                loss.key,
+                loss.cause,
+                loss.start,
+            ):
+                self._queue[-1] = replace(before, stop=loss.stop)
+                return
+            self._bytes[0] += OVERHEAD
             self._queue.append(loss)
-            if len(self._queue) == 1:
+            if self._waiting() == 1:
                 self._changed.notify()
 
     def want_room(self) -> None:
@@ -116,10 +128,10 @@ class Writer:
     def wait_idle(self, deadline_s: float, clock: Callable[[], float]) -> bool:
         """Wait until all is written, but not for a store that fails; whether it is."""
         with self._changed:
-            while (self._queue or self._writing) and self.failing is None:
+            while (self._waiting() or self._writing) and self.failing is None:
                 if not self._changed.wait(max(0.0, deadline_s - clock())):
                     break
-            return not self._queue and not self._writing
+            return not self._waiting() and not self._writing
 
     def stop(self, timeout_s: float) -> None:
         """End the thread, after the write it is at. What waits is not written."""
@@ -135,9 +147,9 @@ class Writer:
         small = False
         while True:
             with self._changed:
-                while not self._queue and not self._stopping:
+                while not self._waiting() and not self._stopping:
                     self._changed.wait()
-                if small and not self._stopping and len(self._queue) < _SMALL_RECORDS:
+                if small and not self._stopping and self._waiting() < _SMALL_RECORDS:
                     self._changed.wait(_GATHER_S)
                 if self._stopping:
                     return
@@ -145,10 +157,11 @@ class Writer:
             written = self._write(group)
             small = written < _SMALL_RECORDS
             with self._changed:
-                self._bytes -= sum(_size(item) for item in group)
+                for item in group:
+                    self._bytes[isinstance(item, Parcel) and item.asked] -= _size(item)
                 self.behind -= sum(item.count for item in group if isinstance(item, Parcel))
                 self._writing = 0
-                roomy = self._refused and self._bytes < limits.COLLECTOR_QUEUE_BYTES // 2
+                roomy = self._refused and max(self._bytes) < limits.COLLECTOR_QUEUE_BYTES // 2
                 self._refused = self._refused and not roomy
                 self._changed.notify_all()
             if roomy:
@@ -157,12 +170,17 @@ class Writer:
     def _next_group(self) -> list[Parcel | Loss]:
         group: list[Parcel | Loss] = []
         records = 0
-        while self._queue and records < _GROUP_RECORDS:
-            item = self._queue.popleft()
-            group.append(item)
-            records += item.count if isinstance(item, Parcel) else 1
+        live = _LIVE_RECORDS if self._history else _GROUP_RECORDS
+        for queue, most in (self._queue, live), (self._history, _GROUP_RECORDS):
+            while queue and records < most:
+                item = queue.popleft()
+                group.append(item)
+                records += item.count if isinstance(item, Parcel) else 1
         self._writing = len(group)
         return group
+
+    def _waiting(self) -> int:
+        return len(self._queue) + len(self._history)
 
     def _write(self, group: Sequence[Parcel | Loss]) -> int:
         """Write a group, however often it takes; return how many records it had."""
@@ -173,7 +191,8 @@ class Writer:
         for item in group:
             if isinstance(item, Loss):
                 losses.append(item)
-                spans.append((item.key, item.start, item.stop))
+                if item.cause != GAP:  # which isn't held then
+                    spans.append((item.key, item.start, item.stop))
                 continue
             try:
                 part = part_of(item)

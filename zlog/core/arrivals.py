@@ -94,6 +94,7 @@ class Arrivals:
         if parcel.key[:2] not in link.offer or stream is None or not stream.begun:
             self._book.discard("run", "a BATCH on sync of a run that the node doesn't offer, or nobody asked for")
             return
+        parcel.asked = stream.fetch is not None and stream.fetch.stop > 0
         self.take(stream, parcel, now)
         self._repair.arrived(stream, link.identity, parcel.sequence, parcel.stop, parcel.size, now)
 

@@ -23,11 +23,13 @@ class Sink(NamedTuple):
         required: it is durable, and counts in COMMIT.
         keeps: it is a store, and is to have what the others have. A view begins with what comes.
         known: what it holds of a run and range already.
+        gaps: what it has noted as gaps of them.
     """
 
     required: bool
     keeps: bool
     known: Callable[[Key], Intervals | None]
+    gaps: Callable[[Key], Intervals | None] = lambda key: None
 
 
 class Book:
@@ -35,7 +37,7 @@ class Book:
 
     Args:
         sinks: where records go.
-        skipped, lost: what stores have noted as not asked for, and as gone.
+        skipped, lost: what stores have noted as not asked for, and as gone, by cause.
 
     Attributes:
         runs, streams: all that are known.
@@ -44,11 +46,15 @@ class Book:
         discarded: how often something was discarded, by cause.
         version: changes whenever something did that a status shows.
         on_new: called with a stream that the sinks know something of.
+        on_alone: called with a run that somebody doesn't hold any more.
         on_forgotten: called with a stream that is no longer kept.
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], skipped: Mapping[Key, Intervals] | None, lost: Mapping[Key, Intervals] | None
+        self,
+        sinks: Sequence[Sink],
+        skipped: Mapping[Key, Intervals] | None,
+        lost: Mapping[Key, Mapping[int, Intervals]] | None,
     ) -> None:
         self.runs: dict[RunId, Run] = {}
         self.streams: dict[Key, Stream] = {}
@@ -59,6 +65,7 @@ class Book:
         self.discarded: dict[str, int] = {}
         self.version = 0
         self.on_new: Callable[[Stream], None] = lambda stream: None
+        self.on_alone: Callable[[Run], None] = lambda run: None
         self.on_forgotten: Callable[[Stream], None] = lambda stream: None
         self._sinks = sinks
         self._skipped = dict(skipped or {})
@@ -109,11 +116,12 @@ class Book:
             held = sink.known(key)
             if held:
                 share.has, share.done = held.copy(), held.copy()
+                share.gaps = (sink.gaps(key) or Intervals()).subtract(held)
                 stream.begun = True
                 stream.seen = stream.next = max(stream.seen, held.stop)
         if stream.begun:
             stream.skipped = self._skipped.get(key, Intervals()).copy()
-            stream.lost = self._lost.get(key, Intervals()).copy()
+            stream.named = {cause: intervals.copy() for cause, intervals in self._lost.get(key, {}).items()}
             self._skip(stream, stream.skipped.first_missing(1))  # not where they begin: what is before may be missing
             if self.view is not None:
                 stream.shares[self.view].has.add(1, stream.seen)
@@ -135,7 +143,7 @@ class Book:
         """Note records as gone, or as not asked for, where they aren't had."""
         if start >= stop:
             return
-        known = stream.skipped if cause == NOT_ASKED else stream.lost
+        known = stream.skipped if cause == NOT_ASKED else stream.named.setdefault(cause, Intervals())
         for first, after in stream.lacking(start, stop):
             if known.fits(first, after, 2 * limits.MAX_INTERVALS):
                 known.add(first, after)
@@ -165,5 +173,6 @@ class Book:
                     self.on_forgotten(stream)
                     del self.streams[stream.key]
                 del self.runs[run_id]
-            if len(self.streams) < limits.COLLECTOR_STREAMS * 3 // 4:
+            most = limits.COLLECTOR_STREAMS * 3 // 4
+            if len(self.streams) < most and len(self.runs) < most:
                 return

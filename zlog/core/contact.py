@@ -15,7 +15,7 @@ from zlog.core.parcels import MAX_NUMBER
 from zlog.core.repair import Repair
 from zlog.core.session_effects import Send
 from zlog.core.streams import Stream
-from zlog.core.sync import Held, Resume, RunKey, pack_resume, unpack_held, unpack_path
+from zlog.core.sync import Held, Resume, RunKey, pack_held, pack_resume, unpack_ages, unpack_held, unpack_path
 from zlog.severity import RANGES
 from zlog.wire import zre_log_msg
 from zlog.wire.runtime import DecodeError
@@ -69,22 +69,29 @@ class Contact:
         self._book = book
         self._repair = repair
         self._since = since
+        self._offered = 0  # runs, by all links
         self._refused: dict[bytes, None] = {}
         self._replaced: dict[bytes, zre_log_msg.Offer] = {}  # with what they had said
+        self._replaced_bytes = 0
 
     def offer(self, identity: bytes, message: zre_log_msg.Offer, now: int) -> Link | None:
         """An OFFER came; the link, if it was welcomed just now. Raises DecodeError."""
         held = {(item.run.node.bytes, item.run.epoch): item for item in unpack_held(message.runs)}
+        ages = _ages(message)
         path = unpack_path(message.path)
         run_id = (message.node.bytes, message.epoch)
         if run_id not in held or any(after > MAX_NUMBER for item in held.values() for _, after in item.ranges):
             raise DecodeError("value", 3, "OFFER")
         link = self.links.get(identity)
+        if len(held) > 1 and self._offered - (len(link.offer) if link else 0) + len(held) > limits.COLLECTOR_OFFERED:
+            self._book.discard("offers", "earlier runs that a node offers: there are too many already")
+            held = {run_id: held[run_id]}
+            message.runs, message.ages = pack_held(held.values()), b""
         if link is not None:
             if link.run.id != run_id:
                 self._book.discard("identity", "an OFFER that makes its sender another node")
             else:
-                self._hold(link, held, message.clock, now)
+                self._hold(link, held, ages, now)
         elif identity in self._refused:
             self._book.discard("refused", "a message of a node that was refused")
         elif message.version < VERSION:
@@ -94,7 +101,7 @@ class Contact:
         elif len(self.links) >= limits.COLLECTOR_LINKS and run_id[0] not in self.by_node:
             self._refuse(identity, REFUSED_BUSY, f"{limits.COLLECTOR_LINKS} nodes are connected")
         else:
-            return self._welcome(identity, message, held, now)
+            return self._welcome(identity, message, held, ages, now)
         return None
 
     def again(self, identity: bytes, now: int) -> Link | None:
@@ -104,6 +111,7 @@ class Contact:
         if message is None or message.node.bytes in self.by_node:
             return None
         del self._replaced[identity]
+        self._replaced_bytes -= len(message.runs)
         return self.offer(identity, message, now)
 
     def drop(self, link: Link) -> None:
@@ -113,14 +121,29 @@ class Contact:
             del self.by_node[link.run.id[0]]
         if link.run.link is link:
             link.run.link = None
-            if any(holder is not link for holder in link.run.holders):
-                for stream in link.run.streams:  # what is missing doesn't come by itself any more
-                    if stream is not None and stream.begun:
-                        stream.seen = stream.next
-                        self._repair.check(stream)
+            self._inherit(link)
         for run_id in list(link.offer):
             self.release(link, run_id)
+        self._offered -= len(link.offer)
         self._book.version += 1
+
+    def fell_silent(self, link: Link) -> None:
+        """A node says nothing any more: what it holds is asked of others who do, if there are any."""
+        self._inherit(link)
+        for run_id in link.offer:
+            run = self._book.runs.get(run_id)
+            if run is not None and link in run.holders:
+                if any(holder.is_open for holder in run.holders):
+                    self._repair.released(link, run)
+                self._book.on_alone(run)
+
+    def _inherit(self, link: Link) -> None:
+        """If somebody else holds a node's run, what is missing of it doesn't come by itself any more."""
+        if any(holder is not link for holder in link.run.holders):
+            for stream in link.run.streams:
+                if stream is not None and stream.begun:
+                    stream.seen = stream.next
+                    self._repair.check(stream)
 
     def release(self, link: Link, run_id: RunId) -> None:
         """The node doesn't hold this run any more."""
@@ -128,17 +151,24 @@ class Contact:
         if run is not None and link in run.holders:
             run.holders.remove(link)
             self._repair.released(link, run)
+            self._book.on_alone(run)
 
     def _remember(self, link: Link) -> None:
         """A connection was replaced, and may outlive the one that took its place."""
         if link.said is not None:
             self._replaced[link.identity] = link.said
-            if len(self._replaced) > _MAX_REFUSED:
-                del self._replaced[next(iter(self._replaced))]
+            self._replaced_bytes += len(link.said.runs)
+            while (
+                len(self._replaced) > limits.COLLECTOR_REPLACED
+                or self._replaced_bytes > limits.COLLECTOR_REPLACED_BYTES
+            ):
+                self._replaced_bytes -= len(self._replaced.pop(next(iter(self._replaced))).runs)
 
     # --- the current run ----------------------------------------------------------------------------------------------
 
-    def _welcome(self, identity: bytes, message: zre_log_msg.Offer, held: dict[RunId, Held], now: int) -> Link | None:
+    def _welcome(
+        self, identity: bytes, message: zre_log_msg.Offer, held: dict[RunId, Held], ages: dict[RunId, int], now: int
+    ) -> Link | None:
         run_id = (message.node.bytes, message.epoch)
         before = self.by_node.get(run_id[0])
         if before is not None:
@@ -174,7 +204,7 @@ class Contact:
             seconds=demand.seconds,
         )
         self._book.effects.append(Send(identity, welcome.encode()))
-        self._hold(link, held, message.clock, now)
+        self._hold(link, held, ages, now)
         self._book.version += 1
         for stream in run.streams:
             if stream is not None and stream.begun:
@@ -188,7 +218,8 @@ class Contact:
         if link.wants(index):
             stream = self._book.stream(run, index)
             if not stream.begun:
-                self._book.begin(stream, 1 if from_first else following if self._since is None else first)
+                begun = 1 if self._since == "start" else following if self._since is None else first
+                self._book.begin(stream, 1 if from_first else begun)
                 if not from_first:
                     self._filter(stream, following)
             stream.demanded = True
@@ -211,14 +242,15 @@ class Contact:
 
     # --- earlier runs, and those of others ----------------------------------------------------------------------------
 
-    def _hold(self, link: Link, held: dict[RunId, Held], clock: int, now: int) -> None:
+    def _hold(self, link: Link, held: dict[RunId, Held], ages: dict[RunId, int], now: int) -> None:
         """The node tells which runs it holds; those that ended are asked for, if they are wanted."""
         for run_id in link.offer:
             if run_id not in held:
                 self.release(link, run_id)
+        self._offered += len(held) - len(link.offer)
         link.offer = held
         for run_id, item in held.items():
-            young = self._is_young(run_id, clock, now)
+            young = run_id in ages and ages[run_id] < now - self._began
             wanted = young or self._since is not None or self._book.is_known(run_id)
             run = self._book.run(run_id) if wanted else None
             if run is None:
@@ -226,13 +258,12 @@ class Contact:
             run.offered = True
             if link not in run.holders:
                 run.holders.append(link)
+                for holder in run.holders:
+                    if holder.silent:
+                        self._repair.released(holder, run)
+                self._repair.again(run)
             if run is not link.run:
                 self._earlier(link, run, item, young)
-
-    def _is_young(self, run_id: RunId, clock: int, now: int) -> bool:
-        """Whether a run that ended began while the collector was there. By custom its epoch says when it began, by
-        that host's own clock; where it doesn't, the run was there before the collector."""
-        return run_id[1] in _TIMES and 0 <= clock - run_id[1] < now - self._began
 
     def _earlier(self, link: Link, run: Run, held: Held, young: bool) -> None:
         """A run that isn't the node's current one."""
@@ -244,9 +275,26 @@ class Contact:
                 if not (run.known or young or self._since is not None):
                     continue
                 stream = self._book.stream(run, index)
-                self._book.begin(stream, 1 if run.known or young else first)
+                self._book.begin(stream, 1 if run.known or young or self._since == "start" else first)
                 self._filter(stream, following)
             stream.next = max(stream.next, following)
-            if run.link is None:
+            if run.link is None or run.link.silent:
                 stream.seen = stream.next
             self._repair.check(stream)
+
+
+def _ages(message: zre_log_msg.Offer) -> dict[RunId, int]:
+    """How old runs are, where that is known, in nanoseconds. Raises DecodeError.
+
+    Where the node doesn't say, an epoch that by custom is the time when the run began says it, by the node's own clock;
+    if that was set since it may be wrong.
+    """
+    runs = unpack_held(message.runs)
+    found: dict[RunId, int] = {}
+    for item, age in zip(runs, unpack_ages(message.ages, len(runs)), strict=True):
+        run_id = item.run.node.bytes, item.run.epoch
+        if age is None and item.run.epoch in _TIMES and message.clock >= item.run.epoch:
+            age = message.clock - item.run.epoch
+        if age is not None:
+            found[run_id] = age
+    return found

@@ -68,6 +68,9 @@ class Demands:
         if passing is not None and passing.until > now:
             left = max(1, round((passing.until - now) / _SECOND))
             self._ask(link, passing.demand._replace(seconds=left), now)
+        for index, stream in enumerate(link.run.streams):
+            if stream is not None and not link.wants(index):
+                stream.demanded = False
 
     def let_end(self, link: Link, now: int) -> None:
         """If a demand's time is over, the one before holds again; the node does the same by itself, a little later, and
@@ -102,11 +105,12 @@ class Demands:
         before = [link.wants(index) for index in range(len(RANGES))]
         link.severity, link.until = severity, until
         for index, wanted in enumerate(before):
+            stream = link.run.streams[index]
             if link.wants(index) and not wanted:
-                link.starting.add(index)
+                if stream is None or not stream.demanded:  # else it was wanted until this connection came
+                    link.starting.add(index)
             elif wanted and not link.wants(index):
                 link.starting.discard(index)
-                stream = link.run.streams[index]
                 if stream is not None:
                     stream.demanded = False
                     self._tails.drop(stream)

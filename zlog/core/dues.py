@@ -41,9 +41,7 @@ class Dues:
             if not self.is_due(index):
                 self.bases[index] = 0
             elif not self.bases[index]:
-                self.bases[index] = nexts[index]
-                self._through[index] = 0
-                self._further.pop(index, None)
+                self.bases[index] = nexts[index]  # what was committed stays so: a FETCH may lower the base
 
     def commit(self, index: int, through: int, further: Intervals) -> None:
         """The collector has these."""

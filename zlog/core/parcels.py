@@ -41,6 +41,7 @@ class Parcel:
         records: the records, if they are there.
 
     Attributes:
+        asked: it answers a FETCH for what is missing, or history.
         since_ns, before: the records with a sequence below ``before`` and a time below ``since_ns`` are not wanted.
         reported: it was reported as damaged.
     """
@@ -48,6 +49,7 @@ class Parcel:
     __slots__ = (
         "_batch",
         "_records",
+        "asked",
         "before",
         "count",
         "host",
@@ -82,6 +84,7 @@ class Parcel:
         self.name = name
         self.pid = pid
         self.received_ns = received_ns
+        self.asked = False
         self.since_ns = 0
         self.before = 0
         self.reported = False

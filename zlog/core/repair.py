@@ -39,6 +39,7 @@ class Repair:
         send: called with the identity and the frame of each message.
 
     Attributes:
+        on_alone: called with a stream that may lack something, and nobody is there to be asked.
         lent: octets of credit that are out for bounded FETCHes.
         fetching: streams that wait for an answer.
     """
@@ -46,6 +47,7 @@ class Repair:
     def __init__(self, sinks: int, run_of: Callable[[Stream], Run], send: Callable[[bytes, bytes], None]) -> None:
         self.lent = 0
         self.fetching: dict[Stream, None] = {}
+        self.on_alone: Callable[[Stream], None] = lambda stream: None
         self._run_of = run_of
         self._send = send
         self._ready = [True] * sinks
@@ -60,6 +62,13 @@ class Repair:
         if stream.fetch is None or stream.fetch.stop == 0:
             self._hungry[stream] = None
 
+    def again(self, run: Run) -> None:
+        """Somebody who holds the run is there, or there again: who asked in vain before needn't wait any longer."""
+        for stream in run.streams:
+            if stream is not None and stream.begun:
+                stream.wait_until = 0
+                self.check(stream)
+
     def busy(self, sink: int, stream: Stream) -> None:
         """A sink had no room. Nothing is asked for on its behalf until it has."""
         self._ready[sink] = False
@@ -69,6 +78,11 @@ class Repair:
         """A sink has room again."""
         self._ready[sink] = True
         self._wake()
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether `plan` has something to do."""
+        return bool(self._hungry)
 
     def is_ready(self, sink: int) -> bool:
         return self._ready[sink]
@@ -127,13 +141,15 @@ class Repair:
             del self._hungry[stream]  # its end brings it back
             return True
         run = self._run_of(stream)
-        link = next((link for link in [run.link, *run.holders] if link is not None and not link.closing), None)
+        link = _who(run)
         hole = stream.missing(stream.seen, ready) if link is not None else None
         if hole is not None and now < stream.wait_until:
             hole = None
         if link is None or hole is None:
             del self._hungry[stream]
             stream.settle()
+            if link is None or link.silent:
+                self.on_alone(stream)
             if link is None:
                 return True  # an OFFER brings it back
             if not stream.is_whole(stream.seen):
@@ -205,3 +221,9 @@ class Repair:
                 self.lent -= fetch.credit
             else:
                 self._opened -= 1
+
+
+def _who(run: Run) -> Link | None:
+    """Who is asked for a run: the node itself, or who else holds it; who is silent only if nobody else does."""
+    links = [link for link in [run.link, *run.holders] if link is not None and not link.closing]
+    return next((link for link in links if not link.silent), next(iter(links), None))

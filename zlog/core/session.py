@@ -9,16 +9,17 @@ nothing is raised; what means nothing is counted by cause, and reported the firs
 
 `zlog.core.contact` has the first contact and earlier runs, `zlog.core.book` runs and streams, `zlog.core.arrivals` what
 becomes of records, `zlog.core.demands` what is wanted of whom, `zlog.core.watch` the care of connections,
-`zlog.core.tails` the last batch, `zlog.core.repair` FETCH, `zlog.core.commits` COMMIT.
+`zlog.core.tails` the last batch, `zlog.core.repair` FETCH, `zlog.core.gaps` what nobody can answer for,
+`zlog.core.commits` COMMIT.
 
-Overrides of the first contact (section 6.2, rule 4): ``since="start"`` resumes at the first record that the node
-holds. So does a time; the records before it are then taken out where the bodies are decoded anyway, and noted as not
-asked for: only there the times are known.
+Overrides of the first contact (section 6.2, rule 4): ``since="start"`` resumes at the first record there was, so that
+the node names what it doesn't hold any more. A time resumes at the first that the node holds; the records before it are
+then taken out where the bodies are decoded anyway, and noted as not asked for: only there the times are known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from zlog.core.book import Book, Sink
 from zlog.core.commits import Commits
 from zlog.core.contact import Contact, Demand, Since
 from zlog.core.demands import Demands
+from zlog.core.gaps import Gaps
 from zlog.core.intervals import Intervals
 from zlog.core.legacy_runs import LegacyRuns
 from zlog.core.nodes import Link, Run, RunId
@@ -67,7 +69,8 @@ class Session:
         demand: on every node, until another one is made.
         since: what to take of a run that was there first: from its start, from a time on (nanoseconds since 1970), or
             what comes from now on.
-        skipped, lost: what stores have noted as not asked for, and as gone.
+        skipped, lost: what stores have noted as not asked for, and as gone, by cause.
+        holes: of which runs and ranges some store lacks something that it, or another, must have known of.
 
     Attributes:
         book: what it keeps track of.
@@ -87,7 +90,8 @@ class Session:
         demand: Demand | None = None,
         since: Since = None,
         skipped: Mapping[Key, Intervals] | None = None,
-        lost: Mapping[Key, Intervals] | None = None,
+        lost: Mapping[Key, Mapping[int, Intervals]] | None = None,
+        holes: Collection[Key] = (),
     ) -> None:
         self.book = book = Book(sinks, skipped, lost)
         self.legacy = LegacyRuns(wall_ns)
@@ -96,11 +100,14 @@ class Session:
         self._repair = Repair(len(sinks), book.run_of, self._send)
         self._commits = Commits(book.required or range(len(sinks)), book.run_of, self._send)
         self._contact = Contact(uuid, name, now, book, self._repair, demand or Demand(), since, port)
+        self._gaps = Gaps(now, book, sinks, holes)
         self._tails = Tails(self._repair)
         self._demands = Demands(book, self._contact, self._repair, self._tails, self._send)
         self._watch = Watch(uuid, now, book, self._contact, self._demands, self._repair, self._send)
         self._arrivals = Arrivals(book, self._contact, self._demands, self._repair, self.legacy, self._held_more)
+        self._repair.on_alone = self._gaps.look_at
         book.on_new = self._repair.check
+        book.on_alone = self._gaps.alone
         book.on_forgotten = self._forget
 
     @property
@@ -174,7 +181,7 @@ class Session:
             self._watch.heard(link, now)
             if frame[:3] == _STATUS and link.status == _but_clock(frame):
                 link.run.status_ns = wall_ns
-                return []
+                return self._drain(now) if self.book.effects or self._repair.is_hungry else []
         try:
             if frame[:3] == _BATCH:
                 if link is None:
@@ -283,6 +290,8 @@ class Session:
                 self._tails.check(now)
             self._repair.tick(now)
             self._watch.look(now, behind=behind, paused=paused)
+            if not behind:
+                self._gaps.tick(now, paused=paused)
         self.due = self._ticked + TICK_NS if self.links or self._tails else now + 4 * TICK_NS
         due = self._commits.due
         if due is not None:
@@ -294,6 +303,11 @@ class Session:
         self._watch.ping_all(now, wall_ns, everybody=everybody)
         return self._drain(now)
 
+    def end(self, now: int) -> list[Effect]:
+        """The collector ends, sinks have written what they can: have named what is still missing."""
+        self._gaps.end()
+        return self._drain(now)
+
     # --- for a status -------------------------------------------------------------------------------------------------
 
     def changed(self) -> None:
@@ -303,6 +317,10 @@ class Session:
     def is_connected(self, run: Run) -> bool:
         """Whether the run is going on and streams here."""
         return run.link is not None and run.link.is_open
+
+    def is_held(self, run: Run) -> bool:
+        """Whether somebody who is connected holds the run, so that what is missing may still come."""
+        return self._gaps.is_held(run)
 
     def open_links(self) -> Iterator[Link]:
         """Connections of nodes that are neither silent nor have said their last word."""
@@ -356,6 +374,7 @@ class Session:
         run.status_ns = wall_ns
         if message.closing:
             link.closing = run.closed = True
+            self._gaps.left(link)
         told = set()
         for severity, following, dropped, lag in ranges:
             index = range_index(severity)
@@ -404,6 +423,7 @@ class Session:
         self._repair.forget(stream)
         self._commits.forget(stream)
         self._tails.drop(stream)
+        self._gaps.forget(stream)
 
     def _send(self, identity: bytes, frame: bytes) -> None:
         self.book.effects.append(Send(identity, frame))

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from zlog.core.parcels import Key, Parcel
 
-__all__ = ["NOT_ASKED", "Effect", "Name", "Report", "Send", "Take"]
+__all__ = ["GAP", "NOT_ASKED", "Effect", "Name", "Report", "Send", "Take"]
 
 #: In place of a ``CAUSE_`` constant: records that were never asked for, such as those before the first contact.
 NOT_ASKED = 0
+#: The same: records that are missing, and nobody is there to answer for them. Sinks note that, and take what comes.
+GAP = 255
 
 
 class Send(NamedTuple):
@@ -29,7 +31,8 @@ class Take(NamedTuple):
 
 
 class Name(NamedTuple):
-    """Have these sinks note the sequences [start, stop) as gone, and why, unless they have them. They can't refuse."""
+    """Have these sinks note the sequences [start, stop) as gone, and why, unless they have them. They can't refuse.
+    With the cause `GAP` they go on lacking them."""
 
     key: Key
     start: int

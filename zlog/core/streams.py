@@ -30,14 +30,16 @@ class Share:
     Attributes:
         has: what it was given, or was told as gone.
         done: what of that it holds, if need be after a crash.
+        gaps: what it was told as missing, and is to have if it comes.
         behind: it had to refuse something, and isn't whole yet.
     """
 
-    __slots__ = ("behind", "done", "has")
+    __slots__ = ("behind", "done", "gaps", "has")
 
     def __init__(self) -> None:
         self.has = Intervals()
         self.done = Intervals()
+        self.gaps = Intervals()
         self.behind = False
 
 
@@ -84,10 +86,11 @@ class Stream:
         next: the sequence after the last that is known to exist.
         seen: the sequence after the last that came or was named; what is missing before it will not come by itself.
         skipped: what was never asked for.
-        lost: what was named as gone.
+        named: what was named as gone, by cause.
         base: the first sequence that was asked for.
         lag, dropped: as the node's last STATUS has them.
         moved: when something last came.
+        gap_at: when what is missing before `gap_end` is a gap, if still nobody is there who has it; None for not yet.
         tail_at: when what is between `seen` and `next` counts as missing; None while it may still come.
         wait_until: nothing is asked for before.
         bad: whose body could not be decoded once.
@@ -101,10 +104,12 @@ class Stream:
         "demanded",
         "dropped",
         "fetch",
+        "gap_at",
+        "gap_end",
         "key",
         "lag",
-        "lost",
         "moved",
+        "named",
         "next",
         "seen",
         "shares",
@@ -124,16 +129,31 @@ class Stream:
         self.next = 1
         self.seen = 1
         self.skipped = Intervals()
-        self.lost = Intervals()
+        self.named: dict[int, Intervals] = {}
         self.lag = 0
         self.dropped = 0
         self.moved = 0
+        self.gap_at: int | None = None
+        self.gap_end = 0
         self.tail_at: int | None = None
         self.wait_until = 0
         self.fetch: Fetch | None = None
         self.bad: Intervals | None = None
         self.since_ns = 0
         self.since_before = 0
+
+    @property
+    def lost(self) -> Intervals:
+        """What was named as gone, whatever the cause."""
+        lost = Intervals()
+        for intervals in self.named.values():
+            lost = lost.union(intervals)
+        return lost
+
+    @property
+    def end(self) -> int:
+        """The sequence after the last that is known to exist and was asked for."""
+        return self.next if self.demanded else self.seen
 
     # --- what comes ---------------------------------------------------------------------------------------------------
 

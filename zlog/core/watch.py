@@ -66,12 +66,17 @@ class Watch:
         self._demands.let_end(link, now)
         if link.silent:
             link.silent = False
+            for run_id in link.offer:
+                run = self._book.runs.get(run_id)
+                if run is not None:
+                    self._repair.again(run)
             self._book.version += 1
 
     def fell_silent(self, link: Link) -> None:
         """The node is taken for gone."""
         if not link.silent:
             link.silent = True
+            self._contact.fell_silent(link)
             self._book.version += 1
 
     def look(self, now: int, *, behind: bool, paused: bool) -> None:

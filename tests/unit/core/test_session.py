@@ -39,7 +39,9 @@ def test_the_start_of_what_a_node_holds_can_be_asked_for():
     collecting = Collecting(options={"since": "start"}).after(10)
     node = collecting.node()
     node.next[9], node.first[9] = 258, 20
-    assert node.meet()[9] == 20
+    assert node.meet()[9] == 1
+    node.gone(1, 20).send(20, 258)
+    assert collecting.causes(node) == [(1, 20, zre_log_msg.CAUSE_EVICTED)]  # not: never asked for
 
 
 def test_history_from_a_time_on_is_taken_whole_and_marked_for_who_decodes_it():

@@ -6,7 +6,7 @@ from support.sessions import COLLECTOR, SECOND, WALL, Collecting, FakeStore
 from zlog import limits
 from zlog.core.intervals import Intervals
 from zlog.core.repair import PATIENCE_NS, TRIES
-from zlog.core.sync import Held, LinkStatus, RunKey
+from zlog.core.sync import Held, LinkStatus, RunKey, pack_ages
 from zlog.wire import zre_log_msg
 
 NOT_ASKED = 0
@@ -348,11 +348,23 @@ def test_an_earlier_run_that_began_while_the_collector_was_there_is_fetched(coll
     assert [(f.epoch, f.start, f.stop) for f in node.told(zre_log_msg.Fetch)] == [(WALL + 1005 * SECOND, 1, 50)]
 
 
+@pytest.mark.parametrize(("age", "start"), [(8, 1), (1_000, None), (None, 1)])
+def test_the_age_of_an_earlier_run_counts_however_its_clock_was_set(collecting, age, start):
+    """By its epoch it began an hour ago, or 5 s ago, which counts only where the node can't tell."""
+    node = collecting.node()
+    collecting.after(10)
+    run = earlier(node, collecting.wall - (3_600 if age == 8 else 5) * SECOND, first=10)
+    node.offer(runs=[run], ages=pack_ages([10**15, None if age is None else age * SECOND]))
+    assert [(fetch.start, fetch.stop) for fetch in node.told(zre_log_msg.Fetch)] == (
+        [] if start is None else [(start, 50)]
+    )
+
+
 def test_history_includes_earlier_runs():
     collecting = Collecting(options={"since": "start"})
     node = collecting.node(1, epoch=2)
     node.offer(runs=[earlier(node, 1, first=10)])
-    assert [(f.epoch, f.start, f.stop) for f in node.told(zre_log_msg.Fetch)] == [(1, 10, 50)]
+    assert [(f.epoch, f.start, f.stop) for f in node.told(zre_log_msg.Fetch)] == [(1, 1, 50)]
 
 
 def test_an_earlier_run_that_the_node_lets_go_of_is_not_lost(collecting):
@@ -411,6 +423,21 @@ def test_a_hole_in_an_open_ended_stream_is_fetched_and_the_stream_goes_on():
     assert node.fetches() == [(20, 0)]
     node.answer(20, 30)
     assert collecting.covered(node) == [(1, 30)]
+
+
+def test_what_was_missing_stands_behind_what_comes_live_and_a_stream_over_sync_does_not():
+    collecting = Collecting(writes=False).after(10)
+    node = collecting.node()
+    node.meet(age=1)
+    node.send(1, 10).send(20, 30)
+    collecting.write()
+    node.send(30, 40).answer(10, 20)
+    assert [(parcel.sequence, parcel.asked) for parcel in collecting.stores[0].waiting] == [(30, False), (10, True)]
+    tunnelled = Collecting(writes=False, options={"port": 0}).after(10)
+    other = tunnelled.node()
+    other.offer(age=1)
+    other.answer(1, 10)
+    assert [parcel.asked for parcel in tunnelled.stores[0].waiting] == [False]
 
 
 def test_when_nothing_comes_on_live_and_the_node_lags_the_stream_goes_over_sync(collecting):

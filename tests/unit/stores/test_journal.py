@@ -11,7 +11,6 @@ from zlog.collector.stores.journal import JournalStore
 from zlog.core import segments
 from zlog.core.intervals import Intervals
 from zlog.core.segments import BATCH, RECORDS, scan
-from zlog.errors import StoreError
 from zlog.record import encode
 from zlog.wire import body, zre_log_msg
 from zlog.wire.rows import Rows
@@ -122,11 +121,3 @@ def test_its_files_are_in_the_folder_that_it_makes(tmp_path):
         assert store.url == f"journal:{tmp_path}/a/b"
         store.write([RUN.part(9, 1, 2)])
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["frames", "frames.sidecar"]
-
-
-def test_the_journal_of_nodes_is_none_of_its(tmp_path):
-    (tmp_path / ("a" * 32 + "-5")).mkdir()
-    with pytest.raises(StoreError, match="has the journals of nodes"):
-        open_store(f"journal:{tmp_path}").open(read_only=True)
-    with pytest.raises(StoreError, match="doesn't exist"):
-        open_store(f"journal:{tmp_path}/none").open(read_only=True)

@@ -3,26 +3,33 @@
 A store keeps, per run and range, the intervals of sequences that are stored or gone. A record is taken only if its
 sequence is in none of them, and both change together or not at all. So late replay, duplicates and reordering are
 harmless, and at any time *stored + named as lost + not yet seen* is what the nodes logged (protocol 6.2 to 6.6).
+
+What is missing and can't be asked for is named too, as a gap (`model.GAP`); but it stays out of the intervals, so that
+it is taken if it comes after all. Then, or when a node has named the cause, `losses` doesn't tell of it any more.
 """
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 from zlog.record import Stored
 
-from .model import EVERYTHING, Filter, Key, Loss, Part
+from .model import EVERYTHING, GAP, Filter, Key, Loss, Part
 from .options import Option, flag, parse_options
 
-__all__ = ["EVERYTHING", "Filter", "Held", "Key", "Loss", "Part", "Store", "open_store"]
+__all__ = ["EVERYTHING", "GAP", "Filter", "Held", "Key", "Loss", "Part", "Store", "Streams", "open_store"]
 
 Held = Mapping[Key, Intervals]
+
+Streams = list[tuple[tuple[str, int, int], Iterator[Stored]]]
+"""Node as text, epoch and range; and records of those, by sequence."""
 
 SCHEMES = {
     "sqlite": ("SQLiteStore", "sqlite:PATH"),
@@ -64,6 +71,7 @@ class Store(ABC):
         self._lock = threading.RLock()
         self._open = False
         self._held: dict[Key, Intervals] = {}
+        self._gaps: dict[Key, Intervals] = {}
 
     @property
     def url(self) -> str:
@@ -107,16 +115,22 @@ class Store(ABC):
         thread. Not to be changed."""
         return self._held.get(key)
 
+    def gaps(self, key: Key) -> Intervals | None:
+        """What it has noted as gaps of one run and range, also what is none any more; None for nothing. As `holds`."""
+        return self._gaps.get(key)
+
     def write(self, parts: Sequence[Part], losses: Sequence[Loss] = ()) -> None:
-        """Notes those of the losses whose sequences it doesn't hold, then stores those of the records, all or none of
-        them; durable when it returns."""
+        """Notes those of the losses whose sequences it doesn't hold, then stores those of the records, then notes those
+        gaps that are still missing and weren't noted before, all or none of them; durable when it returns."""
         changed: dict[Key, Intervals] = {}
+        gaps: dict[Key, Intervals] = {}
         with self._lock:
             self._check(writes=True)
             with self._writing():
                 lost = [
                     loss if (start, stop) == (loss.start, loss.stop) else replace(loss, start=start, stop=stop)
                     for loss in losses
+                    if loss.cause != GAP
                     for start, stop in self._take(changed, loss.key, loss.start, loss.stop)
                 ]
                 new = [
@@ -124,9 +138,16 @@ class Store(ABC):
                     for part in parts
                     for start, stop in self._take(changed, part.key, part.sequence, part.stop)
                 ]
+                lost += [
+                    replace(loss, start=start, stop=stop)
+                    for loss in losses
+                    if loss.cause == GAP
+                    for start, stop in self._take_gap(gaps, changed, loss)
+                ]
                 if new or lost:
                     self._put(new, lost, changed)
             self._held.update(changed)
+            self._gaps.update(gaps)
 
     def gone(self, key: Key, start: int, stop: int, cause: int, at_ns: int) -> None:
         """Notes as lost those of the sequences [start, stop) that it doesn't hold; durable when it returns."""
@@ -140,9 +161,20 @@ class Store(ABC):
         They are those of the moment when the first is asked for. Close it if you don't read it to its end.
         """
 
+    @contextmanager
+    def streams(self, wanted: Filter = EVERYTHING) -> Generator[Streams, None, None]:
+        """The same by run and range, to be read while the context is open, in any order; its limit plays no part.
+
+        With it several stores are merged record by record. This one holds all of it: who has many records overrides it.
+        """
+        found: dict[tuple[str, int, int], list[Stored]] = {}
+        for record in self.query(replace(wanted, limit=None)):
+            found.setdefault((record.node, record.epoch, record.range), []).append(record)
+        yield [(key, iter(sorted(stream, key=attrgetter("sequence")))) for key, stream in found.items()]
+
     @abstractmethod
     def losses(self) -> list[Loss]:
-        """What was noted as lost, in the order it was told."""
+        """What was noted as lost, in the order it was told. Of gaps, what is still missing: see `_standing`."""
 
     @abstractmethod
     def _start(self) -> None:
@@ -154,7 +186,8 @@ class Store(ABC):
 
     @abstractmethod
     def _put(self, parts: list[Part], losses: list[Loss], changed: Held) -> None:
-        """Makes all of it durable, or raises StoreError and leaves all as it was. The spans are new and not empty."""
+        """Makes all of it durable, or raises StoreError and leaves all as it was. The spans are new and not empty.
+        `changed` is what is held then; gaps among the losses are not in it."""
 
     def _refresh(self) -> None:  # noqa: B027  (most have nothing to do)
         """Brings `_held` up to date where others may have written."""
@@ -174,6 +207,34 @@ class Store(ABC):
                 changed[key] = intervals.copy() if intervals is not None else Intervals()
             changed[key].add(start, stop)
         return missing
+
+    def _take_gap(self, gaps: dict[Key, Intervals], changed: Held, loss: Loss) -> list[tuple[int, int]]:
+        """What of a gap is missing and was not noted before, as intervals; adds it to `gaps`."""
+        key = loss.key
+        held = changed.get(key) or self._held.get(key) or Intervals()
+        noted = gaps.get(key) or self._gaps.get(key, Intervals())
+        new = [
+            pair
+            for start, stop in (held.missing(loss.start, loss.stop) if loss.start < loss.stop else [])
+            for pair in noted.missing(start, stop)
+        ]
+        if new:
+            gaps[key] = noted = noted.copy()
+            for start, stop in new:
+                noted.add(start, stop)
+        return new
+
+    def _standing(self, losses: Iterable[Loss]) -> list[Loss]:
+        """The losses without gaps, or parts of them, that were stored or named otherwise since."""
+        return [
+            loss if (start, stop) == (loss.start, loss.stop) else replace(loss, start=start, stop=stop)
+            for loss in losses
+            for start, stop in (
+                self._held[loss.key].missing(loss.start, loss.stop)
+                if loss.cause == GAP and loss.key in self._held
+                else [(loss.start, loss.stop)]
+            )
+        ]
 
     def _check(self, *, writes: bool) -> None:
         if not self._open:

@@ -44,6 +44,7 @@ class FileStore(Store):
         self._sidecar = Sidecar(self._disk, path, self.scheme)
         self._descriptor = -1
         self._settled = False
+        self._named = False  # durably, as far as is known
 
     @abstractmethod
     def _encode(self, parts: list[Part], losses: list[Loss]) -> bytes:
@@ -72,7 +73,7 @@ class FileStore(Store):
         except BaseException:
             self._stop()
             raise
-        self._held = self._sidecar.held
+        self._held, self._gaps = self._sidecar.held, self._sidecar.gaps
 
     def _start_writing(self) -> None:
         if not self._sidecar.open():
@@ -117,7 +118,7 @@ class FileStore(Store):
                 self._look()
             except OSError as problem:
                 raise StoreError(f"{self.url} can't be read: {problem.strerror}") from problem
-            self._held = self._sidecar.held
+            self._held, self._gaps = self._sidecar.held, self._sidecar.gaps
 
     def _put(self, parts: list[Part], losses: list[Loss], changed: Held) -> None:
         data = self._encode(parts, losses)
@@ -143,7 +144,7 @@ class FileStore(Store):
         with self._lock:
             self._check(writes=False)
             self._refresh()
-            return list(self._sidecar.losses)
+            return self._standing(self._sidecar.losses)
 
     def _settle(self) -> None:
         """Makes the data file what the sidecar says, after a crash or an error."""
@@ -154,15 +155,19 @@ class FileStore(Store):
             self._descriptor = -1
         rotated = f"{self.path}.{self._sidecar.serial}"
         if self._disk.exists(rotated):  # it was renamed, but the sidecar hadn't been told
+            self._disk.sync_folder(rotated)
             self._cut(rotated, self._sidecar.length)
             self._sidecar.turn()
         missing = not self._disk.exists(self.path)
         if missing:
             self._disk.close(self._disk.open(self.path, create=True))
+            self._named = False
+        if not self._named:
             self._disk.sync_folder(self.path)
-            if self._sidecar.length:
-                log.warning("%s was gone; it begins anew, and what it held is not taken again", self.path)
-                self._sidecar.forget_data()
+            self._named = True
+        if missing and self._sidecar.length:
+            log.warning("%s was gone; it begins anew, and what it held is not taken again", self.path)
+            self._sidecar.forget_data()
         self._descriptor = self._cut(self.path, self._sidecar.length, keep_open=True)
         self._prune()
         self._settled = True
@@ -202,7 +207,6 @@ class FileStore(Store):
         """At whatever step it ends, `_settle` goes on from there."""
         self._settled = False
         self._disk.rename(self.path, f"{self.path}.{self._sidecar.serial}")
-        self._disk.sync_folder(self.path)
         self._settle()
 
     def _files(self, stack: contextlib.ExitStack) -> list[tuple[int, int]]:
@@ -243,6 +247,5 @@ class FileStore(Store):
                         self._disk.remove(path)
 
     def _note(self, serial: int, length: int, held: dict[Any, Intervals], losses: list[Loss]) -> None:
-        """Sets the sidecar's state, for `_rebuild`."""
-        sidecar = self._sidecar
-        sidecar.serial, sidecar.length, sidecar.held, sidecar.losses = serial, length, held, losses
+        """Sets the sidecar's state, for `_rebuild`: what records cover, and all losses."""
+        self._sidecar.note(serial, length, held, losses)

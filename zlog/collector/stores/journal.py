@@ -4,52 +4,43 @@ DIR/frames has the entries of `zlog.core.segments`: a BATCH message as its node 
 one, or losses. What is damaged is found by its checksum when it is read: it is left out, with a warning that names it.
 
 If the sidecar was lost, all it says is read from the entries again.
+
+A directory with the journals of programs (``ZLOG_JOURNAL``) can be read by the same name: `runs.py`.
 """
 
+from __future__ import annotations
+
 import contextlib
+import functools
 import os
-import re
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
 from zlog.core.intervals import Intervals
-from zlog.core.segments import BATCH, LOSSES, RECORDS, Damage, Entry, head_of, scan
+from zlog.core.segments import HEAD_SIZE, LOSSES, RECORDS, Damage, Entry, head_of, scan
 from zlog.errors import StoreError
-from zlog.limits import MAX_BATCH_RECORDS
-from zlog.record import Record, Stored
-from zlog.wire import body, zre_log_msg
-from zlog.wire.rows import Rows
+from zlog.record import Stored
 from zlog.wire.runtime import DecodeError
 
-from .base import EVERYTHING, Filter, Key, Loss, Part
+from .base import EVERYTHING, Filter, Key, Loss, Part, Streams
 from .disk import Disk
+from .entries import described, head_in, part_in, payloads, read_entries
 from .files import FileStore, log
 from .options import Option, size
-from .order import Item, Place, StreamKey, merged, newest, ordered
+from .order import StreamKey, merged, newest, ordered, placed
+from .places import Place, Places
+
+if TYPE_CHECKING:
+    from .runs import Runs
 
 NAME: Final = "frames"
 _WINDOW: Final = 8 << 20
 """Octets of a file that are read at once."""
-_RECORDS_BYTES: Final = 512 << 10
-"""Octets of records that aren't a whole BATCH, in one entry; a longer record has one of its own."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_records = msgspec.msgpack.Decoder(tuple[bytes, int, str, str, int, bytes]).decode
 _decode_losses = msgspec.msgpack.Decoder(list[tuple[str, int, int, int, int, int, int]]).decode
-
-
-_RUN: Final = re.compile(r"[0-9a-f]{32}-[0-9]+")
-"""What folders of runs are called in a node's journal (`zlog.agent.kept`)."""
-
-
-class Found(NamedTuple):
-    """Where an entry of a stream is: first sequence, number of the file, the entry."""
-
-    sequence: int
-    number: int
-    entry: Entry
 
 
 class JournalStore(FileStore):
@@ -64,31 +55,36 @@ class JournalStore(FileStore):
     def __init__(self, path: str, options: Mapping[str, Any] | None = None, disk: Disk | None = None) -> None:
         super().__init__(os.path.join(path, NAME), options, disk)
         self.folder = path
+        self._runs: Runs | None = None
 
     @property
     def url(self) -> str:
         return f"{self.scheme}:{self.folder}"
 
+    def _start(self) -> None:
+        self._runs = None
+        if self.read_only and not os.path.lexists(self.path) and not os.path.lexists(f"{self.path}.sidecar"):
+            runs = _runs_in(self.folder)
+            if runs.are_there():
+                runs.check()
+                self._runs = runs
+                return
+            known = "has no journal in it" if os.path.isdir(self.folder) else "doesn't exist"
+            raise StoreError(f"{self.folder} {known}")
+        super()._start()
+
     def _start_writing(self) -> None:
+        if not os.path.lexists(self.path) and _runs_in(self.folder).names():
+            raise StoreError(
+                f"{self.folder} has the journals of programs, and can't be a store too", "name another directory"
+            )
         os.makedirs(self.folder, 0o750, exist_ok=True)
         super()._start_writing()
-
-    def _rebuild_for_reading(self) -> None:
-        if (
-            not os.path.exists(self.path)
-            and os.path.isdir(self.folder)
-            and any(map(_RUN.fullmatch, os.listdir(self.folder)))
-        ):
-            raise StoreError(
-                f"{self.folder} has the journals of nodes, not the store of a collector",
-                "have a program use it (ZLOG_JOURNAL), and collect from it",
-            )
-        super()._rebuild_for_reading()
 
     def _encode(self, parts: list[Part], losses: list[Loss]) -> bytes:
         chunks: list[bytes] = []
         for part in parts:
-            for kind, piece, payload in _payloads(part):
+            for kind, piece, payload in payloads(part):
                 ordinal = piece.records[0].ordinal if kind == RECORDS else 0
                 chunks.append(
                     head_of(
@@ -108,82 +104,82 @@ class JournalStore(FileStore):
         return self._query(wanted)
 
     def _query(self, wanted: Filter) -> Generator[Stored, None, None]:
+        if wanted.limit is not None and self._runs is not None:
+            yield from ordered(self._runs.newest(wanted, wanted.limit))
+            return
+        with self.streams(wanted) as streams:
+            if wanted.limit is not None:
+                yield from ordered(newest((record for _, stream in streams for record in stream), wanted.limit))
+            else:
+                yield from merged((key, placed(stream)) for key, stream in streams)
+
+    @contextlib.contextmanager
+    def streams(self, wanted: Filter = EVERYTHING) -> Generator[Streams, None, None]:
+        self._check(writes=False)
+        if self._runs is not None:
+            yield self._runs.streams(wanted)
+            return
         with contextlib.ExitStack() as stack:
             try:
                 files = self._files(stack)
-                streams = self._streams(wanted, files)
+                found = self._found(wanted, files) if wanted.limit != 0 else {}
             except OSError as problem:
                 raise StoreError(f"{self.url} can't be read: {problem.strerror}") from problem
-            for stream in streams.values():
-                stream.sort()
-            read = {key: self._records(files, stream, wanted) for key, stream in streams.items()}
-            if wanted.limit is not None:
-                yield from ordered(newest((record for stream in read.values() for record in stream), wanted.limit))
-            else:
-                yield from merged((key, _placed(stream)) for key, stream in read.items())
+            yield [(key, self._records(files, places, wanted)) for key, places in found.items()]
 
-    def _records(self, files: list[tuple[int, int]], stream: list[Found], wanted: Filter) -> Iterator[Stored]:
-        for _, number, entry in stream:
-            part = self._part(files[number][0], entry)
-            if part is not None:
-                yield from filter(wanted.matches, part.stored())
+    def losses(self) -> list[Loss]:
+        if self._runs is None:
+            return super().losses()
+        with self._lock:
+            self._check(writes=False)
+            return list(self._runs.state()[1])
 
-    def _part(self, descriptor: int, entry: Entry) -> Part | None:
-        payload = self._disk.read(descriptor, entry.stop - entry.start, entry.start)
-        try:
-            return _part_of(entry, payload)
-        except (DecodeError, ValueError) as problem:
-            log.warning("%s has an entry that is none: %s: %s", self.path, _name(entry), problem)
-            return None
+    def _refresh(self) -> None:
+        if self._runs is None:
+            super()._refresh()
+        else:
+            self._held = self._runs.state()[0]
 
-    def _streams(self, wanted: Filter, files: list[tuple[int, int]]) -> dict[StreamKey, list[Found]]:
+    def _records(self, files: list[tuple[int, int]], places: Places, wanted: Filter) -> Iterator[Stored]:
+        for file, offset, length in places:
+            data = self._disk.read(files[file][0], length, offset)
+            for entry in scan(data):
+                if isinstance(entry, Damage):
+                    log.warning("%s is damaged: octets %d to %d can't be read", self.path, offset, offset + length)
+                    break
+                try:
+                    part = part_in(entry, data[entry.start : entry.stop])
+                except (DecodeError, ValueError) as problem:
+                    log.warning("%s has an entry that is none: %s: %s", self.path, described(entry), problem)
+                else:
+                    yield from filter(wanted.matches, part.stored())
+
+    def _found(self, wanted: Filter, files: list[tuple[int, int]]) -> dict[StreamKey, Places]:
         """Where the entries are that may have what is wanted."""
-        streams: dict[StreamKey, list[Found]] = {}
+        streams: dict[StreamKey, Places] = {}
         for number, (descriptor, length) in enumerate(files):
             for entry, payload in self._scan(descriptor, length):
                 if entry.kind == LOSSES or (wanted.level is not None and entry.range + 3 < wanted.level):
                     continue
                 try:
-                    node, epoch, name = _head(entry, payload)
+                    node, epoch, name = head_in(entry, payload)
                 except (DecodeError, ValueError) as problem:
-                    log.warning("%s has an entry that is none: %s: %s", self.path, _name(entry), problem)
+                    log.warning("%s has an entry that is none: %s: %s", self.path, described(entry), problem)
                     continue
                 if wanted.matches_node(node, name):
-                    found = Found(entry.sequence, number, entry)
-                    streams.setdefault((node, epoch, entry.range), []).append(found)
+                    begins = entry.start - HEAD_SIZE
+                    place = Place(number, begins, entry.stop - begins)
+                    streams.setdefault((node, epoch, entry.range), Places()).add(entry.sequence, place)
         return streams
 
     def _scan(self, descriptor: int, length: int) -> Iterator[tuple[Entry, bytes]]:
         """The entries of a file, their places in it, and their payloads."""
-        offset, window = 0, _WINDOW
-        while offset < length:
-            data = self._disk.read(descriptor, min(window, length - offset), offset)
-            if not data:
-                break
-            used = 0
-            for item in scan(data):
-                if isinstance(item, Damage):
-                    if item.entry is None and item.stop == len(data) and offset + len(data) < length:
-                        break  # it may go on in the next window
-                    self._tell(item, offset)
-                else:
-                    yield (
-                        item._replace(start=offset + item.start, stop=offset + item.stop),
-                        data[item.start : item.stop],
-                    )
-                used = item.stop
-            offset += used
-            window = _WINDOW if used else window * 2
-
-    def _tell(self, damage: Damage, offset: int) -> None:
-        what = _name(damage.entry) if damage.entry is not None else "it isn't known what they were"
-        log.warning(
-            "%s is damaged: octets %d to %d can't be read: %s",
-            self.path,
-            offset + damage.start,
-            offset + damage.stop,
-            what,
-        )
+        for item in read_entries(functools.partial(_read, self._disk, descriptor), length, _WINDOW):
+            if isinstance(item, Damage):
+                what = described(item.entry) if item.entry is not None else "it isn't known what they were"
+                log.warning("%s is damaged: octets %d to %d can't be read: %s", self.path, item.start, item.stop, what)
+            else:
+                yield item
 
     def _rebuild(self) -> None:
         held: dict[Key, Intervals] = {}
@@ -203,12 +199,9 @@ class JournalStore(FileStore):
                 raise ValueError("nothing of ours in it")
             for entry, payload in self._scan(descriptor, self._disk.size(descriptor)):
                 if entry.kind == LOSSES:
-                    for values in _decode_losses(payload):
-                        loss = Loss(*values)
-                        losses.append(loss)
-                        held.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
+                    losses += [Loss(*values) for values in _decode_losses(payload)]
                 else:
-                    node, epoch, _ = _head(entry, payload)
+                    node, epoch, _ = head_in(entry, payload)
                     key = bytes.fromhex(node), epoch, entry.range
                     held.setdefault(key, Intervals()).add(entry.sequence, entry.sequence + entry.records)
                 whole = entry.stop
@@ -219,56 +212,11 @@ class JournalStore(FileStore):
         return whole
 
 
-def _payloads(part: Part) -> Iterator[tuple[int, Part, bytes]]:
-    """Kind and payload of the entries of a part: its frame where it is a whole one, else its records in pieces."""
-    records = part.records
-    if isinstance(records, Rows) and (records.batch.sequence, records.batch.count) == (part.sequence, len(records)):
-        yield BATCH, part, records.batch.encode()
-        return
-    sequence, start, encoded, octets = part.sequence, 0, list[bytes](), 0
-    for place, record in enumerate([*records, None]):
-        one = _encode(record) if record is not None else b""
-        if encoded and (record is None or octets + len(one) > _RECORDS_BYTES or len(encoded) == MAX_BATCH_RECORDS):
-            document = b"\xdc" + len(encoded).to_bytes(2, "big") + b"".join(encoded)
-            payload = _encode((part.node, part.epoch, part.host, part.name, part.pid, document))
-            yield RECORDS, part.cut(sequence + start, sequence + place), payload
-            start, encoded, octets = place, [], 0
-        encoded.append(one)
-        octets += len(one)
+def _runs_in(folder: str) -> Runs:
+    from .runs import Runs  # only here: it is half of an agent
+
+    return Runs(folder)
 
 
-def _head(entry: Entry, payload: bytes) -> tuple[str, int, str]:
-    """Node, epoch and the node's name. Raises DecodeError or ValueError."""
-    if entry.kind == BATCH:
-        batch = _batch(entry, payload)
-        return batch.node.hex, batch.epoch, batch.name
-    node, epoch, _, name, _, _ = _decode_records(payload)
-    return node.hex(), epoch, name
-
-
-def _batch(entry: Entry, payload: bytes) -> zre_log_msg.Batch:
-    message = zre_log_msg.decode(payload)
-    if not isinstance(message, zre_log_msg.Batch) or message.sequence != entry.sequence:
-        raise ValueError("another message than its head says")
-    return message
-
-
-def _part_of(entry: Entry, payload: bytes) -> Part:
-    """The records of an entry. Raises DecodeError or ValueError."""
-    records: list[Record]
-    if entry.kind == BATCH:
-        batch = _batch(entry, payload)
-        records = body.unpack(batch.codec, batch.body, batch.count)
-        node, epoch, host, name, pid = batch.node.bytes, batch.epoch, batch.host, batch.name, batch.pid
-    else:
-        node, epoch, host, name, pid, document = _decode_records(payload)
-        records = [Record(*values) for values in msgspec.msgpack.decode(document)]  # as it was written here
-    return Part(node, epoch, entry.range, entry.sequence, records, host, name, pid, entry.time_ns)
-
-
-def _name(entry: Entry) -> str:
-    return f"{entry.records} records of range {entry.range} from sequence {entry.sequence} on"
-
-
-def _placed(stream: Iterator[Stored]) -> Iterator[Item[Stored]]:
-    return ((Place(record.ordinal, record.time_ns, record.sequence), record) for record in stream)
+def _read(disk: Disk, descriptor: int, length: int, offset: int) -> bytes:
+    return disk.read(descriptor, length, offset)

@@ -10,8 +10,8 @@ If the sidecar was lost, all it says is read from the lines again.
 import contextlib
 import os
 from collections.abc import Generator, Iterator
+from functools import partial
 from heapq import nlargest
-from operator import itemgetter
 
 import msgspec
 
@@ -19,11 +19,15 @@ from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 from zlog.record import Stored
 
-from .base import EVERYTHING, Filter, Key, Loss, Part
+from .base import EVERYTHING, Filter, Key, Loss, Part, Streams
 from .files import FileStore
-from .order import Item, Place, StreamKey, merged
+from .order import StreamKey, merged, ordered, placed, recency
+from .places import Place, Places
 
 LOST = b'{"lost":'
+
+Files = list[tuple[int, int]]
+"""Descriptor and length of each, the oldest first."""
 
 
 class _Lost(msgspec.Struct):
@@ -31,10 +35,6 @@ class _Lost(msgspec.Struct):
 
 
 _decode_lost = msgspec.json.Decoder(_Lost).decode
-
-Position = tuple[int, str, int, int, int, int, int, int, int]
-"""Of a line, the fields in the order of `order.recency`: time, node, epoch, ordinal, range, sequence; then the number
-of the file, the offset and the length. A query holds this of each match, not the record."""
 
 
 class JsonlStore(FileStore):
@@ -53,23 +53,37 @@ class JsonlStore(FileStore):
         return self._query(wanted)
 
     def _query(self, wanted: Filter) -> Generator[Stored, None, None]:
+        if wanted.limit is None:
+            with self.streams(wanted) as streams:
+                yield from merged((key, placed(stream)) for key, stream in streams)
+            return
+        with self._opened() as files:
+            chosen = nlargest(wanted.limit, ((recency(record), place) for record, place in self._found(wanted, files)))
+            yield from ordered(self._record(files, place) for _, place in chosen)
+
+    @contextlib.contextmanager
+    def streams(self, wanted: Filter = EVERYTHING) -> Generator[Streams, None, None]:
+        self._check(writes=False)
+        with self._opened() as files:
+            found: dict[StreamKey, Places] = {}
+            for record, place in self._found(wanted, files):
+                found.setdefault((record.node, record.epoch, record.range), Places()).add(record.sequence, place)
+            yield [(key, map(partial(self._record, files), places)) for key, places in found.items()]
+
+    @contextlib.contextmanager
+    def _opened(self) -> Generator[Files, None, None]:
         with contextlib.ExitStack() as stack:
             try:
                 files = self._files(stack)
             except OSError as problem:
                 raise StoreError(f"{self.url} can't be read: {problem.strerror}") from problem
-            positions = self._positions(wanted, files)
-            chosen = positions if wanted.limit is None else nlargest(wanted.limit, positions)
-            streams: dict[StreamKey, list[Position]] = {}
-            for position in chosen:
-                streams.setdefault((position[1], position[2], position[4]), []).append(position)
-            for stream in streams.values():
-                stream.sort(key=itemgetter(5))
-            for position in merged((key, _placed(stream)) for key, stream in streams.items()):
-                number, offset, length = position[6:]
-                yield Stored.from_json(self._disk.read(files[number][0], length, offset))
+            yield files
 
-    def _positions(self, wanted: Filter, files: list[tuple[int, int]]) -> Iterator[Position]:
+    def _record(self, files: Files, place: Place) -> Stored:
+        return Stored.from_json(self._disk.read(files[place.file][0], place.length, place.offset))
+
+    def _found(self, wanted: Filter, files: Files) -> Iterator[tuple[Stored, Place]]:
+        """The records that are meant, with their places, which are what a query holds."""
         for number, (descriptor, length) in enumerate(files):
             for offset, line in _lines(descriptor, length):
                 if line.startswith(LOST):
@@ -79,17 +93,7 @@ class JsonlStore(FileStore):
                 except ValueError as problem:
                     raise StoreError(f"{self.url} has a line that is no record: {line[:80]!r}: {problem}") from None
                 if wanted.matches(record):
-                    yield (
-                        record.time_ns,
-                        record.node,
-                        record.epoch,
-                        record.ordinal,
-                        record.range,
-                        record.sequence,
-                        number,
-                        offset,
-                        len(line),
-                    )
+                    yield record, Place(number, offset, len(line))
 
     def _rebuild(self) -> None:
         held: dict[Key, Intervals] = {}
@@ -99,10 +103,6 @@ class JsonlStore(FileStore):
         for path in [*(path for _, path in rotated), self.path]:
             length = _read_state(path, held, losses) if os.path.exists(path) else 0
         self._note(rotated[-1][0] + 1 if rotated else 1, length, held, losses)
-
-
-def _placed(stream: list[Position]) -> Iterator[Item[Position]]:
-    return ((Place(position[3], position[0], position[5]), position) for position in stream)
 
 
 def _lines(descriptor: int, length: int) -> Iterator[tuple[int, bytes]]:
@@ -125,8 +125,11 @@ def _read_state(path: str, held: dict[Key, Intervals], losses: list[Loss]) -> in
             if not line.endswith(b"\n") and length:
                 break  # torn by a crash
             try:
-                key, start, stop = _span(line, losses)
-                held.setdefault(key, Intervals()).add(start, stop)
+                if line.startswith(LOST):
+                    losses.append(_decode_lost(line).lost)
+                else:
+                    key, sequence = _key(line)
+                    held.setdefault(key, Intervals()).add(sequence, sequence + 1)
             except ValueError:
                 raise StoreError(
                     f"{path} has no sidecar, and its line {number} is none of ours", "name another file"
@@ -135,10 +138,7 @@ def _read_state(path: str, held: dict[Key, Intervals], losses: list[Loss]) -> in
     return length
 
 
-def _span(line: bytes, losses: list[Loss]) -> tuple[Key, int, int]:
-    if line.startswith(LOST):
-        loss = _decode_lost(line).lost
-        losses.append(loss)
-        return loss.key, loss.start, loss.stop
+def _key(line: bytes) -> tuple[Key, int]:
+    """Whose a record is, and its sequence. Raises ValueError."""
     record = Stored.from_json(line)
-    return (bytes.fromhex(record.node), record.epoch, record.range), record.sequence, record.sequence + 1
+    return (bytes.fromhex(record.node), record.epoch, record.range), record.sequence

@@ -49,4 +49,4 @@ class MemoryStore(Store):
     def losses(self) -> list[Loss]:
         with self._lock:
             self._check(writes=False)
-            return list(self._losses)
+            return self._standing(self._losses)

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from re import Pattern, compile, error
 
+from zlog.core.session_effects import GAP as _GAP
 from zlog.record import Record, Stored
 
 Key = tuple[bytes, int, int]
 """UUID of the node (16 octets), epoch of the run, range (its first severity)."""
+
+GAP = _GAP
+"""In place of a `CAUSE_` constant: records that are missing, and nobody is there who could answer for them. A store
+notes that, but doesn't count them as held: if somebody comes who has them, or knows the cause, the gap is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Loss:
     Args:
         node: UUID of the node, 32 hexadecimal digits.
         cause: a `CAUSE_` constant of the protocol, or 0 for records that were never asked for, such as those before the
-            first contact: they aren't lost, but no record will have these sequences.
+            first contact: they aren't lost, but no record will have these sequences. Or `GAP`.
         at_ns: when the collector was told, nanoseconds since 1970.
     """
 

@@ -48,10 +48,11 @@ def ordered(records: Iterable[Stored]) -> list[Stored]:
         streams.setdefault((record.node, record.epoch, record.range), []).append(record)
     for stream in streams.values():
         stream.sort(key=attrgetter("sequence"))
-    return list(merged((key, _placed(stream)) for key, stream in streams.items()))
+    return list(merged((key, placed(stream)) for key, stream in streams.items()))
 
 
-def _placed(stream: list[Stored]) -> Iterator[Item[Stored]]:
+def placed(stream: Iterable[Stored]) -> Iterator[Item[Stored]]:
+    """Records with their places, as `merged` takes them."""
     return ((Place(record.ordinal, record.time_ns, record.sequence), record) for record in stream)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 
-from .base import Key, Loss
+from .base import GAP, Key, Loss
 from .disk import Disk
 
 SUFFIX = ".sidecar"
@@ -32,7 +32,8 @@ Span = tuple[Key, int, int]
 
 
 class Sidecar:
-    """State of a file store: which file is written, how long it is, since when; what it holds, what is lost.
+    """State of a file store: which file is written, how long it is, since when; what it holds, what is lost; and
+    which of that are gaps, which it doesn't hold.
 
     Args:
         disk: makes the system calls.
@@ -46,6 +47,7 @@ class Sidecar:
         self.length = 0
         self.since_ns = 0
         self.held: dict[Key, Intervals] = {}
+        self.gaps: dict[Key, Intervals] = {}
         self.losses: list[Loss] = []
         self._disk = disk
         self._kind = kind
@@ -53,6 +55,7 @@ class Sidecar:
         self._size = 0
         self._compact_size = 0
         self._torn = False
+        self._renamed = True  # and a crash could still take that back
 
     def open(self, *, read_only: bool = False) -> bool:
         """Reads the state; takes the lock, and makes the file if there is none, unless only for reading.
@@ -84,6 +87,11 @@ class Sidecar:
         """Writes the state as it is set now, the first one of this store."""
         self._replace()
 
+    def note(self, serial: int, length: int, held: dict[Key, Intervals], losses: Sequence[Loss]) -> None:
+        """Sets the state, which isn't written before `begin`: what records cover, and all losses."""
+        self.serial, self.length, self.held, self.gaps, self.losses = serial, length, held, {}, []
+        self._add((), losses)
+
     def discard(self) -> None:
         """Removes the file again that `open` made, if there was no state."""
         if not self._size:
@@ -92,7 +100,10 @@ class Sidecar:
 
     def repair(self) -> None:
         """Makes the file durably what the state is, where a crash or an error left more. Before any data is written:
-        data must not change under a line that a crash could bring back."""
+        data must not change under a line, or a file, that a crash could bring back."""
+        if self._renamed:
+            self._disk.sync_folder(self.path)
+            self._renamed = False
         if self._torn:
             self._disk.cut(self._descriptor, self._size)
             self._disk.sync(self._descriptor)
@@ -161,7 +172,8 @@ class Sidecar:
         for key, start, stop in spans:
             self.held.setdefault(key, Intervals()).add(start, stop)
         for loss in losses:
-            self.held.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
+            kind = self.gaps if loss.cause == GAP else self.held
+            kind.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
         self.losses.extend(losses)
 
     def _replace(self) -> None:
@@ -183,6 +195,7 @@ class Sidecar:
             self._disk.write(descriptor, data, 0)
             self._disk.sync(descriptor)
             self._disk.rename(temporary, self.path)
+            self._renamed = True
         except BaseException:
             self._disk.close(descriptor)
             with contextlib.suppress(OSError):
@@ -190,11 +203,12 @@ class Sidecar:
             raise
         self.close()
         self._descriptor, self._size, self._compact_size = descriptor, len(data), len(data)
-        self._disk.sync_folder(self.path)
+        self.repair()
 
     def _read(self) -> bool:
         data = self._disk.read(self._descriptor, self._disk.size(self._descriptor), 0)
-        self.serial, self.length, self.since_ns, self.held, self.losses, self._size = 1, 0, 0, {}, [], 0
+        self.serial, self.length, self.since_ns, self._size = 1, 0, 0, 0
+        self.held, self.gaps, self.losses = {}, {}, []
         if not data:
             return False
         lines = data.splitlines(keepends=True)

@@ -8,7 +8,7 @@ The schema, version 1; the view `log` has it all in one table, with times as tex
 - `parts`: what the records of one BATCH share: who sent it, when it came, from when to when its records are, its range.
   It is the index for time, node and severity: one entry for up to 1,024 records.
 - `intervals`: per run and range, what is stored or gone. It changes in the transaction of the records.
-- `losses`: what was named as lost.
+- `losses`: what was named as lost; with cause 255 what was missing, and may have come since: `intervals` tells.
 
 `epoch` and sequences are unsigned 64 bits in the protocol and signed in SQLite: from 2^63 on they are negative there.
 
@@ -19,8 +19,9 @@ connection of their own, in as many threads and processes as they like; several 
 import contextlib
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
@@ -30,7 +31,7 @@ from zlog.errors import StoreError
 from zlog.record import Stored
 from zlog.wire.rows import Rows
 
-from .base import EVERYTHING, Filter, Held, Key, Loss, Part, Store
+from .base import EVERYTHING, GAP, Filter, Held, Key, Loss, Part, Store, Streams
 from .options import Option, choice
 from .sqlite_query import SEGMENT, SEGMENT_BITS, Query, Row, unsigned
 
@@ -69,6 +70,12 @@ CREATE VIEW log AS SELECT
     s.segment << 32 | r.id & 4294967295 AS sequence, r.ordinal, r.time_ns, p.received_ns
 FROM parts p JOIN records r ON r.id BETWEEN p.id AND p.id + p.count - 1 JOIN streams s ON s.id = r.id >> 32;
 """
+
+_TOGETHER: Final = 32
+"""Rows of `records` in one statement: a quarter faster than one by one, and more of them gain nothing."""
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = f"INSERT INTO records VALUES {_ROW}"
+_INSERT_TOGETHER: Final = _INSERT + f", {_ROW}" * (_TOGETHER - 1)
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -159,6 +166,12 @@ class SQLiteStore(Store):
         ):
             key = bytes.fromhex(node), unsigned(epoch), range_
             self._held.setdefault(key, Intervals()).add(unsigned(start), unsigned(stop))
+        self._gaps = {}
+        for node, epoch, range_, start, stop in database.execute(
+            "SELECT node, epoch, range, start, stop FROM losses WHERE cause = ?", (GAP,)
+        ):
+            key = bytes.fromhex(node), unsigned(epoch), range_
+            self._gaps.setdefault(key, Intervals()).add(unsigned(start), unsigned(stop))
         self._streams = {
             ((bytes.fromhex(node), unsigned(epoch), range_), segment): id_
             for id_, node, epoch, range_, segment in database.execute(
@@ -211,8 +224,10 @@ class SQLiteStore(Store):
     def _put(self, parts: list[Part], losses: list[Loss], changed: Held) -> None:
         database = self._database
         pieces = sorted((self._id(piece), piece) for part in parts for piece in _segments(part))
-        for first, piece in pieces:
-            database.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(first, piece))
+        rows = [row for first, piece in pieces for row in _rows(first, piece)]
+        whole = len(rows) - len(rows) % _TOGETHER
+        database.executemany(_INSERT_TOGETHER, _joined(rows[:whole]))
+        database.executemany(_INSERT, rows[whole:])
         database.executemany(
             "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (_part_row(first, piece) for first, piece in pieces)
         )
@@ -253,13 +268,16 @@ class SQLiteStore(Store):
     def losses(self) -> list[Loss]:
         with self._lock, self._errors("read"):
             self._check(writes=False)
-            rows = self._database.execute(
-                "SELECT node, epoch, range, start, stop, cause, at_ns FROM losses ORDER BY id"
-            )
-            return [
+            with self._transaction("DEFERRED"):
+                if self._version() != self._seen:
+                    self._load()
+                rows = self._database.execute(
+                    "SELECT node, epoch, range, start, stop, cause, at_ns FROM losses ORDER BY id"
+                ).fetchall()
+            return self._standing(
                 Loss(node, unsigned(epoch), range_, unsigned(start), unsigned(stop), cause, at_ns)
                 for node, epoch, range_, start, stop, cause, at_ns in rows
-            ]
+            )
 
     def query(self, wanted: Filter = EVERYTHING) -> Generator[Stored, None, None]:
         self._check(writes=False)
@@ -271,6 +289,13 @@ class SQLiteStore(Store):
             database.execute("BEGIN")
             query = Query(database, wanted)
             yield from query.all() if wanted.limit is None else query.newest(wanted.limit)
+
+    @contextlib.contextmanager
+    def streams(self, wanted: Filter = EVERYTHING) -> Generator[Streams, None, None]:
+        self._check(writes=False)
+        with self._errors("read"), contextlib.closing(self._connect(write=False)) as database:
+            database.execute("BEGIN")
+            yield Query(database, wanted).streams()
 
 
 def _segments(part: Part) -> list[Part]:
@@ -304,6 +329,11 @@ def _rows(first: int, part: Part) -> list[Row]:
         )
         for id_, record in enumerate(part.records, first)
     ]
+
+
+def _joined(rows: list[Row]) -> Iterator[Row]:
+    """So many rows at a time as one."""
+    return (tuple(chain.from_iterable(rows[at : at + _TOGETHER])) for at in range(0, len(rows), _TOGETHER))
 
 
 def _part_row(first: int, part: Part) -> Row:

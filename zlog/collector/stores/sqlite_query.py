@@ -9,8 +9,9 @@ import msgspec
 
 from zlog.record import Stored
 
+from .base import Streams
 from .model import Filter
-from .order import Item, Place, StreamKey, merged, ordered, recency
+from .order import StreamKey, merged, ordered, placed, recency
 
 SEGMENT_BITS = 32
 SEGMENT = 1 << SEGMENT_BITS
@@ -54,13 +55,17 @@ class Query:
         }
         self._rows, self._rows_values = _where(conditions)
 
-    def all(self) -> Iterator[Stored]:
-        """Everything, as it is read."""
+    def streams(self) -> Streams:
+        """Everything by run and range, as it is read."""
         streams: dict[StreamKey, list[tuple[int, int]]] = {}
         for id_ in self._chosen():
             node, epoch, range_, segment = self._streams[id_]
             streams.setdefault((node, epoch, range_), []).append((segment, id_))
-        return merged((key, self._stream(sorted(segments))) for key, segments in streams.items())
+        return [(key, self._stream(sorted(segments))) for key, segments in streams.items()]
+
+    def all(self) -> Iterator[Stored]:
+        """Everything in order, as it is read."""
+        return merged((key, placed(stream)) for key, stream in self.streams())
 
     def newest(self, limit: int) -> Iterator[Stored]:
         """The newest so many, all at once: from the last part back until no earlier one can have a newer record."""
@@ -90,7 +95,7 @@ class Query:
         )
         return {id_ for id_, name in found if self._wanted.matches_node(self._streams[id_][0], name)}
 
-    def _stream(self, segments: list[tuple[int, int]]) -> Iterator[Item[Stored]]:
+    def _stream(self, segments: list[tuple[int, int]]) -> Iterator[Stored]:
         for _, id_ in segments:
             first = id_ << SEGMENT_BITS
             rows = self._database.execute(
@@ -99,7 +104,7 @@ class Query:
             )
             for record in map(self._stored, rows):
                 if self._wanted.matches(record):
-                    yield Place(record.ordinal, record.time_ns, record.sequence), record
+                    yield record
 
     def _stored(self, row: Row) -> Stored:
         ordinal, time_ns, id_, severity, logger, text, event, peer, attributes, host, name, pid, received_ns = row

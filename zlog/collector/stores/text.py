@@ -15,13 +15,13 @@ from zlog import severity
 from zlog.errors import StoreError
 from zlog.record import Stored
 
-from .base import EVERYTHING, Filter, Loss, Part
+from .base import EVERYTHING, GAP, Filter, Loss, Part
 from .files import FileStore
 from .options import Option
 
 FORMAT = "{time} {level:<5} {name}@{host}[{pid}] {logger}: {text}"
 INDENT = "\n    | "
-CAUSES = {1: "evicted", 2: "expired", 3: "dropped", 4: "damaged", 5: "unknown to the node"}
+CAUSES = {1: "evicted", 2: "expired", 3: "dropped", 4: "damaged", 5: "unknown to the node", GAP: "gap"}
 
 NS_PER_S = 1_000_000_000
 
