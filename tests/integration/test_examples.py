@@ -11,9 +11,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_every_example_is_in_the_readme():
     readme = (EXAMPLES / "README.md").read_text()
     programs = [path.relative_to(EXAMPLES.parent).as_posix() for path in EXAMPLES.rglob("*.py")]
+    folders = [f"examples/{path.name}" for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert programs
-    for program in programs:
-        assert program in readme
+    for name in programs + folders:
+        assert name in readme
 
 
 @pytest.fixture
@@ -65,3 +66,14 @@ def test_program_and_alerts(example, zre_port, monkeypatch):
     assert alerts.wait() == 0
     program.process.send_signal(2)
     program.wait()
+
+
+def test_history(example, zre_port, monkeypatch):
+    monkeypatch.setenv("ZLOG_PORT", str(zre_port))
+    program = example("history.py", "lo", "4")
+    program.expect(r"WARN   mill .* sack 5 is full", timeout_s=60)
+    program.expect(r"LOST  \d+ WARN records of mill: evicted sequence 6 to", timeout_s=60)
+    program.expect(r"sack 65 is full", timeout_s=60)
+    assert program.wait(60) == 0
+    places = [place for place, line in enumerate(program.lines.all) if "LOST" in line]
+    assert places == [5]

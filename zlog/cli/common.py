@@ -89,7 +89,7 @@ def add_filters(parser: argparse.ArgumentParser, *, until: bool) -> None:
     look.add_argument("-v", "--verbose", action="store_true", help="all attributes, host, process and node")
 
 
-SINCE_LINES: Final = "first the newest N that nodes still hold, then what comes (without: what comes)"
+SINCE_LINES: Final = "first the newest N of what stores have and nodes still hold, then what comes"
 
 
 def level(text: str) -> int:
@@ -216,6 +216,21 @@ def _open_stores(urls: list[str], read_only: bool) -> Iterator[list[Store]]:
         for store in stores:
             stack.callback(store.close)
             store.open(read_only=read_only)
+        yield stores
+
+
+@contextlib.contextmanager
+def open_to_read(urls: list[str]) -> Iterator[list[Store]]:
+    """The stores of these URLs, open to be queried. What can't be is told now. Raises CommandError, StoreError."""
+    from zlog.collector.stores import Filter
+
+    for url in urls:
+        if url.partition(":")[0] == "memory":
+            raise CommandError(f"{url} is empty: its records ended with the process that had them", code=USAGE)
+    with _open_stores(urls, True) as stores:
+        for store in stores:
+            for _ in store.query(Filter(limit=0)):
+                pass
         yield stores
 
 

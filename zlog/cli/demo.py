@@ -90,16 +90,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, ending: Ending, loopback: str, port: int, store: Path) -> dict[str, Any]:
     """Programs, collector, and the figures."""
-    from zlog.cli.printer import Look, Printer
+    from zlog.cli.printer import Look, Output, Printer
+    from zlog.cli.spool import Spool
     from zlog.collector import Collector
     from zlog.collector.stores import Filter
 
     common.show_warnings()
     shown = _Shown(args)
     shown.begin(loopback, port, store)
-    collector = Collector(
-        f"sqlite:{store}", name="demo", interface=loopback, port=port, since="start", view=True, bind=None
-    )
+    spool = Spool()
+    collector = Collector(f"sqlite:{store}", spool, name="demo", interface=loopback, port=port, since="start")
     args.utc = args.verbose = False
     with _Programs(loopback, port, store.parent) as programs:
         programs.start("web", "zlog.cli.demo_programs", "web")
@@ -108,7 +108,7 @@ def _run(args: argparse.Namespace, ending: Ending, loopback: str, port: int, sto
         began = time.monotonic()
         with common.starting("demo", port):
             collector.start()
-        printer = Printer(collector, Filter(), Look.of(args), ending.end)
+        printer = Printer(collector, spool, Output(Look.of(args), Filter()), Filter(), ending.end)
         printer.start()
         try:
             collector.wait_until(lambda status: ending.asked or status.received > 0, _GRACE_S)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from zlog import severity
-from zlog.collector.stores.model import Loss
+from zlog.collector.stores.model import GAP, Loss
 from zlog.collector.stores.text import CAUSES, escape
 from zlog.record import Stored
 
@@ -29,6 +29,7 @@ _TRACE: Final = "exception.stacktrace"
 _INDENT: Final = " " * 13 + "│ "
 _WIDEST_NODE: Final = 24
 _WIDEST_LOGGER: Final = 28
+_CAUSES: Final = CAUSES | {GAP: "missing, and nobody is left to ask"}
 
 
 class Paint:
@@ -108,7 +109,7 @@ class Lines:
         """The line that says that records will never come."""
         count = loss.stop - loss.start
         what = f"{count:,} {severity.name(loss.range)} record{'s' * (count != 1)} of {escape(name) or loss.node}"
-        cause = CAUSES.get(loss.cause, f"cause {loss.cause}")
+        cause = _CAUSES.get(loss.cause, f"cause {loss.cause}")
         where = self._paint.dim(f"sequence {loss.start}" + (f" to {loss.stop - 1}" if count > 1 else ""))
         return " ".join((self._time(loss.at_ns), self._paint("31;7", "LOST "), f"{what}: {cause}", where))
 

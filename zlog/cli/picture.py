@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from zlog import severity
 from zlog.cli.common import plural
 
 if TYPE_CHECKING:
     from zlog.cli.lines import Paint
 
-__all__ = ["CollectorRow", "LinkRow", "NodeRow", "Picture", "render"]
+__all__ = ["CollectorRow", "LinkRow", "MissingRow", "NodeRow", "Picture", "render"]
+
+
+#: Lines on what is missing; a line is of one node, range and cause.
+_MISSING_LINES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,28 @@ class CollectorRow:
 
 
 @dataclass(frozen=True)
+class MissingRow:
+    """Records that no store has: the sequences [start, stop) of a run and range, which is given by its first severity.
+    `cause` is that of `zlog.collector.Missing`."""
+
+    node: str
+    name: str
+    host: str
+    epoch: int
+    range: int
+    start: int
+    stop: int
+    count: int
+    cause: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """What is there now."""
 
     nodes: list[NodeRow]
     collectors: list[CollectorRow]
+    missing: list[MissingRow] = field(default_factory=list)
 
 
 def render(picture: Picture, paint: Paint, where: str) -> list[str]:
@@ -76,6 +98,7 @@ def render(picture: Picture, paint: Paint, where: str) -> list[str]:
         lines += ["", *_table(_node_cells(nodes), "lrrrrllrrr", paint)]
     if collectors:
         lines += ["", *_table(_collector_cells(collectors), "lllrr", paint)]
+    lines += _missing_lines(picture, paint)
     if not nodes and not collectors:
         lines.append("Nobody is there: is this the right network? Try -i NAME, and the same --port for all.")
     elif not collectors:
@@ -106,6 +129,26 @@ def _collector_cells(collectors: Sequence[CollectorRow]) -> list[list[str]]:
         version = str(row.version) if row.version > 1 else "LOG"
         cells.append([_clean(row.name), _clean(row.sync or row.live), _clean(row.pool), version, f"{row.nodes:,}"])
     return cells
+
+
+def _missing_lines(picture: Picture, paint: Paint) -> list[str]:
+    """What is missing, by node, range and cause: those with the most first."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for row in picture.missing:
+        who = f"{row.name}@{row.host}" if row.name else row.node
+        what = _clean(who), severity.name(row.range), row.cause
+        counts[what] = counts.get(what, 0) + row.count
+    if not counts:
+        return []
+    chosen = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    lines = [
+        f"{paint('31', 'missing:')} {count:,} {level} of {who}: {cause}"
+        for (who, level, cause), count in chosen[:_MISSING_LINES]
+    ]
+    more = [count for _, count in chosen[_MISSING_LINES:]]
+    if more:
+        lines.append(paint.dim(f"missing: {sum(more):,} in {plural(len(more), 'more line')}; --json has them"))
+    return ["", *lines]
 
 
 def _table(cells: list[list[str]], sides: str, paint: Paint) -> list[str]:

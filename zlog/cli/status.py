@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from zlog import severity
@@ -17,6 +17,7 @@ from zlog.cli.ending import Ending
 from zlog.cli.picture import CollectorRow, LinkRow, NodeRow, Picture, render
 
 if TYPE_CHECKING:
+    from zlog.cli.missing import Names
     from zlog.collector import Collector, NodeStatus
     from zlog.collector.stores import Store
     from zlog.zre import Pyre
@@ -26,14 +27,19 @@ Show the nodes and collectors on the network: what each node has logged, which c
 they are. It asks nodes for their figures only, not for records.
 
 columns: LOGGED records of the node's run; DROPPED those of them that never reached its journal; MISSING those that
-none of the given STOREs has or knows as lost; and for each collector that asks: SENT, LAG records that have still to
-be sent, UNSTORED those that it has not confirmed as stored."""
+none of the given STOREs has; and for each collector that asks: SENT, LAG records that have still to be sent, UNSTORED
+those that it has not confirmed as stored.
+
+Below, with a STORE, what is missing and why, also of nodes that have ended: evicted or expired (the journal had no
+more room, or it was too old), dropped (before the journal), damaged, unknown to the node; gap, if it is known to have
+been and nobody is there who could have it; waiting, if a node that is there holds it."""
 
 EPILOG = f"""\
 examples:
   zlog status
   zlog status --watch
   zlog status sqlite:log.db                  with MISSING: compares with what a collector has stored
+  zlog status sqlite:log.db --json | jq -c '.missing[]'         what is missing, span by span
   zlog status --json | jq '.nodes[] | select(.links == [])'     who isn't collected by anybody?
 
 With --json it prints one object; with --watch as well, one a second.
@@ -46,6 +52,8 @@ AGENTS: Final = "ZYRE-LOGNODE"
 #: A node's first beacon is answered within milliseconds, the second one follows after a second.
 _DISCOVERY_S: Final = 1.2
 _SETTLED_S: Final = 0.3
+#: Spans in one object; `missing_more` says how many there are besides.
+MOST_MISSING: Final = 1_000
 _LEAST: Final = 24  # nodes aren't asked for records, but for this one severity, as there is no lower demand
 
 
@@ -72,17 +80,19 @@ def run(args: argparse.Namespace) -> int:
     """Look around, and print what is there."""
     options = common.collector_options(args)
     with Ending() as ending, common.open_stores(args.stores, read_only=True) as stores:
+        from zlog.cli.missing import Names
         from zlog.collector import Collector
         from zlog.zre import Pyre
 
         common.show_warnings()
         name = args.name or f"{socket.gethostname()}-status"
         with common.starting("status", options["port"]), Pyre(name, **options) as node:
+            names = Names()
             collector = Collector(node=node, bind=args.bind, level=_LEAST)
             with collector:
                 _wait(collector, node, args.timeout, ending)
                 while True:
-                    _print(look(collector, node, stores), args, node)
+                    _print(look(collector, node, stores, names), args, node)
                     if not args.watch or ending.wait(1.0):
                         return 0
 
@@ -103,8 +113,10 @@ def _wait(collector: Collector, node: Pyre, timeout_s: float, ending: Ending) ->
         ending.wait(0.05)
 
 
-def look(collector: Collector, node: Pyre, stores: Sequence[Store] = ()) -> Picture:
-    """What a collector and its node see."""
+def look(collector: Collector, node: Pyre, stores: Sequence[Store] = (), naming: Names | None = None) -> Picture:
+    """What a collector and its node see, and what stores have of it."""
+    from zlog.cli.missing import Names, missing_rows
+
     own = collector.uuid
     names: dict[Any, str] = {}
     found = []
@@ -113,8 +125,12 @@ def look(collector: Collector, node: Pyre, stores: Sequence[Store] = ()) -> Pict
         names[peer] = str(node.get_peer_name(peer) or "")
         found.append((peer, headers))
     runs = [run for run in collector.status().nodes if run.connected and not run.legacy]
-    held = [store.held() for store in stores]
-    rows = [_node_row(run, own, names, held) for run in runs]
+    missing = missing_rows(stores, runs, naming or Names())
+    counts: dict[tuple[str, int], int] | None = {} if stores else None
+    if counts is not None:
+        for span in missing:
+            counts[span.node, span.epoch] = counts.get((span.node, span.epoch), 0) + span.count
+    rows = [_node_row(run, own, names, counts) for run in runs]
     rows.sort(key=lambda row: (row.name, row.host, row.pid, row.node))
     asked = [link.collector for row in rows for link in row.links]
     collectors = [
@@ -129,17 +145,11 @@ def look(collector: Collector, node: Pyre, stores: Sequence[Store] = ()) -> Pict
         )
         for peer, headers in found
     ]
-    return Picture(rows, sorted(collectors, key=lambda row: (row.name, row.collector)))
+    collectors.sort(key=lambda row: (row.name, row.collector))
+    return Picture(rows, collectors, missing)
 
 
-def _node_row(run: NodeStatus, own: Any, names: dict[Any, str], held: list[Any]) -> NodeRow:
-    missing = None
-    if held:
-        missing = 0
-        for first, view in run.ranges.items():
-            key = run.node.bytes, run.epoch, first
-            gaps = [each[key].missing(1, view.next) if key in each else [(1, view.next)] for each in held]
-            missing += min(sum(stop - start for start, stop in each) for each in gaps)
+def _node_row(run: NodeStatus, own: Any, names: dict[Any, str], missing: dict[tuple[str, int], int] | None) -> NodeRow:
     links = [
         LinkRow(
             collector=link.collector.hex,
@@ -162,7 +172,7 @@ def _node_row(run: NodeStatus, own: Any, names: dict[Any, str], held: list[Any])
         pid=run.pid,
         logged=sum(view.next - 1 for view in run.ranges.values()),
         dropped=sum(view.dropped for view in run.ranges.values()),
-        missing=missing,
+        missing=missing.get((run.node.hex, run.epoch), 0) if missing is not None else None,
         clock_offset_ns=run.clock_offset_ns,
         ranges={
             severity.name(first): {"logged": view.next - 1, "dropped": view.dropped}
@@ -181,7 +191,9 @@ def _number(text: str) -> int:
 
 def _print(picture: Picture, args: argparse.Namespace, node: Pyre) -> None:
     if args.json:
-        common.write(f"{json.dumps(asdict(picture))}\n")
+        shown = replace(picture, missing=picture.missing[:MOST_MISSING])
+        line = asdict(shown) | {"missing_more": len(picture.missing) - len(shown.missing)}
+        common.write(f"{json.dumps(line)}\n")
         return
     text = "\n".join(render(picture, common.paint_for(args), _where(node))) + "\n"
     if args.watch and sys.stdout.isatty():

@@ -8,7 +8,12 @@ def test_nobody(done) -> None:
     result = done("status")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("0 nodes, 0 collectors on lo\n")
-    assert json.loads(done("status", "--json").stdout) == {"nodes": [], "collectors": []}
+    assert json.loads(done("status", "--json").stdout) == {
+        "nodes": [],
+        "collectors": [],
+        "missing": [],
+        "missing_more": 0,
+    }
 
 
 def test_who_asks_for_what(done, collecting, viewer, talker, tmp_path, wait_until) -> None:

@@ -1,14 +1,16 @@
 """`zlog query`: ordered, each record once, filters, losses."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from support.stores import NODES, START_NS, Run, expected, stored
 from zlog.cli import main
-from zlog.collector.stores import Filter, Loss, open_store
-from zlog.record import Stored
+from zlog.collector.stores import Filter, Loss, Part, open_store
+from zlog.collector.stores.model import GAP
+from zlog.record import Record, Stored
 
 CAUSE_EVICTED = 1
 
@@ -115,6 +117,58 @@ def test_losses_that_another_store_has_are_none(runs, tmp_path, capsys) -> None:
     assert losses(one, other)[0]["name"] == "node-3a"
     assert main(["query", "--losses", one, other, "--utc"]) == 0
     assert "LOST  3 INFO records of node-3a: evicted sequence 1 to 3" in capsys.readouterr().out
+
+
+def test_what_is_lost_stands_at_its_place(runs, tmp_path, capsys) -> None:
+    """Between the records of its run and range, in text only; at the end what has nothing behind it."""
+    one, other = f"sqlite:{tmp_path}/a.db", f"jsonl:{tmp_path}/b.jsonl"
+    run = runs[0]
+    with open_store(one) as store:
+        store.write([run.part(9, 1, 6), run.part(9, 9, 12)])
+        store.gone((NODES[0], 1, 9), 6, 9, CAUSE_EVICTED, START_NS + 10**18)
+        store.gone((NODES[0], 1, 9), 12, 20, GAP, START_NS + 10**18)
+    with open_store(other) as store:
+        store.write([run.part(9, 7, 8)])
+        store.gone((NODES[0], 1, 9), 13, 14, 3, START_NS + 10**18)
+
+    def shown(*arguments: str) -> list[str]:
+        assert main(["query", "--utc", *arguments]) == 0
+        found = []
+        for line in capsys.readouterr().out.splitlines():
+            if " LOST " in line:
+                found.append(line.partition(" LOST  ")[2])
+            elif match := re.search(r"#(\d+)", line):
+                found.append(f"#{match[1]}")
+        return found
+
+    def texts(*sequences: int) -> list[str]:
+        return [f"#{run.streams[9][sequence - 1].ordinal}" for sequence in sequences]
+
+    gap = "missing, and nobody is left to ask sequence"
+    assert shown(one, other) == [
+        *texts(1, 2, 3, 4, 5),
+        "1 INFO record of node-3a: evicted sequence 6",
+        *texts(7),
+        "1 INFO record of node-3a: evicted sequence 8",
+        *texts(9, 10, 11),
+        f"1 INFO record of node-3a: {gap} 12",
+        "1 INFO record of node-3a: dropped sequence 13",
+        f"6 INFO records of node-3a: {gap} 14 to 19",
+    ]
+    assert len(shown(one, other, "-l", "warn")) == 0
+    assert main(["query", "--json", one, other]) == 0
+    assert "lost" not in capsys.readouterr().out
+
+
+def test_a_clock_that_was_set_back_between_two_stores(tmp_path, capsys) -> None:
+    """Each store has every other record of a run, and those of one are older than those of the other."""
+    times = [START_NS + (60 * 10**9 if number % 2 else 0) + number for number in range(40)]
+    records = [Record(number + 1, time_ns, 9, "log", f"line {number}") for number, time_ns in enumerate(times)]
+    urls = [f"sqlite:{tmp_path}/a.db", f"journal:{tmp_path}/b"]
+    for place, url in enumerate(urls):
+        with open_store(url) as store:
+            store.write([Part(NODES[0], 1, 9, number + 1, [records[number]]) for number in range(place, 40, 2)])
+    assert [record.ordinal for record in query(capsys, *urls)] == list(range(1, 41))
 
 
 @pytest.mark.parametrize(

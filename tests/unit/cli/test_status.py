@@ -4,9 +4,14 @@ from uuid import UUID
 
 from zlog.cli.collect import changes, totals
 from zlog.cli.lines import Paint
-from zlog.cli.picture import CollectorRow, LinkRow, NodeRow, Picture, render
-from zlog.cli.printer import is_complete
+from zlog.cli.missing import Names, missing_rows
+from zlog.cli.picture import CollectorRow, LinkRow, MissingRow, NodeRow, Picture, render
 from zlog.collector import CollectorStatus, NodeStatus, RangeView, StoreStatus
+from zlog.collector.stores import Part, Store
+from zlog.collector.stores.memory import MemoryStore
+from zlog.collector.stores.model import GAP
+from zlog.core.sync import LinkStatus
+from zlog.record import Record
 
 PLAIN = Paint(False)
 
@@ -47,13 +52,6 @@ def test_totals() -> None:
     }
 
 
-def test_when_history_is_there() -> None:
-    assert not is_complete(CollectorStatus())
-    assert is_complete(CollectorStatus(nodes=[node(1), node(2, connected=False, missing=1)]))
-    assert not is_complete(CollectorStatus(nodes=[node(1), node(2, missing=1)]))
-    assert not is_complete(CollectorStatus(nodes=[node(1), node(2, status=0)]))
-
-
 def row(name: str, *links: LinkRow, missing: int | None = None) -> NodeRow:
     return NodeRow("3a" * 16, 1, name, "rover", 4711, 1234, 0, missing, None, {}, list(links))
 
@@ -83,6 +81,72 @@ def test_missing_has_a_column_where_it_is_known() -> None:
     assert "MISSING" in text
     assert "      7  nobody" in text
     assert "Nobody collects: start zlog tail" in text
+
+
+def test_what_is_missing_is_told_by_node_range_and_cause() -> None:
+    spans = [
+        MissingRow("3a" * 16, "arm\x1b", "rover", 1, 9, 5, 8, 3, "evicted"),
+        MissingRow("3a" * 16, "arm\x1b", "rover", 1, 9, 20, 1029, 1009, "evicted"),
+        MissingRow("b1" * 16, "", "", 7, 17, 1, 3, 2, "gap"),
+    ]
+    lines = render(Picture([], [], spans), PLAIN, "lo")
+    assert lines[1:5] == [
+        "",
+        "missing: 1,012 INFO of arm\\x1b@rover: evicted",
+        f"missing: 2 ERROR of {'b1' * 16}: gap",
+        "Nobody is there: is this the right network? Try -i NAME, and the same --port for all.",
+    ]
+
+
+def test_only_the_worst_of_what_is_missing_is_shown() -> None:
+    spans = [MissingRow(f"{n:032x}", f"n{n}", "h", 1, 9, 1, 1 + n, n, "gap") for n in range(1, 31)]
+    lines = [line for line in render(Picture([row("arm")], [], spans), PLAIN, "lo") if line.startswith("missing")]
+    assert lines[0] == "missing: 30 INFO of n30@h: gap"
+    assert len(lines) == 21
+    assert lines[-1] == "missing: 55 in 10 more lines; --json has them"
+
+
+class Waiting:
+    """A node that is there."""
+
+    def __init__(self, first: int, following: int, links: list[LinkStatus]) -> None:
+        self.node, self.epoch, self.name, self.host, self.links = UUID(int=1), 1, "arm", "rover", links
+        self.ranges = {first: RangeView(1, following, 0, 0, 0, 0, 0)}
+
+
+def link(level: int) -> LinkStatus:
+    return LinkStatus(UUID(int=9), level, True, True, 0, 0, 0)
+
+
+def rows(store: Store, *runs: Waiting) -> list[tuple[str, int, int, int, str]]:
+    return [
+        (found.name, found.range, found.start, found.stop, found.cause)
+        for found in missing_rows([store], list(runs), Names())  # type: ignore[arg-type] # it has what is looked at
+    ]
+
+
+def test_missing_is_what_stores_lack_of_runs_that_are_there_and_that_ended() -> None:
+    node, records = UUID(int=1).bytes, [Record(0, n, 9, "", "") for n in range(3)]
+    with MemoryStore().open() as store:
+        store.write([Part(node, 1, 9, 3, records, "rover", "arm"), Part(b"x" * 16, 5, 9, 4, records, "h", "old")])
+        store.gone((node, 1, 9), 1, 3, 1, 0)
+        store.gone((node, 1, 9), 6, 8, GAP, 0)
+        store.gone((node, 1, 5), 1, 100, 0, 0)
+        assert rows(store, Waiting(9, 10, [link(9)])) == [
+            ("arm", 9, 1, 3, "evicted"),
+            ("arm", 9, 6, 8, "gap"),
+            ("arm", 9, 8, 10, "waiting"),
+            ("old", 9, 1, 4, "gap"),
+        ]
+        store.write([Part(node, 1, 9, 6, [*records, records[0]])])
+        assert rows(store, Waiting(9, 10, [link(9)])) == [("arm", 9, 1, 3, "evicted"), ("old", 9, 1, 4, "gap")]
+
+
+def test_ranges_that_nobody_asked_for_are_not_missing() -> None:
+    with MemoryStore().open() as store:
+        assert rows(store, Waiting(5, 10, [link(9)])) == []
+        assert rows(store, Waiting(5, 10, [link(5)])) == [("arm", 5, 1, 10, "waiting")]
+        assert rows(store, Waiting(5, 10, [])) == [("arm", 5, 1, 10, "waiting")]
 
 
 def test_nobody_is_there() -> None:
