@@ -44,15 +44,11 @@ static void *connected(void *context, const char *endpoint)
     static const uint8_t ready[] = {1, 0xAA, 0xA2, 0xFF};
     int on = 1;
     int linger_ms = 10000; /* so that the last records arrive */
-    int alive_ms = 1000;
-    int dead_ms = 3000;
     uint8_t subscription[64];
     void *socket = zmq_socket(context, ZMQ_XPUB);
     need(socket != NULL, "socket");
     need(zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms) == 0, "linger");
     need(zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &on, sizeof on) == 0, "no drop");
-    need(zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &alive_ms, sizeof alive_ms) == 0, "heartbeat");
-    need(zmq_setsockopt(socket, ZMQ_HEARTBEAT_TIMEOUT, &dead_ms, sizeof dead_ms) == 0, "heartbeat");
     need(zmq_connect(socket, endpoint) == 0, endpoint);
     do {
         memset(subscription, 0, sizeof subscription);

@@ -32,8 +32,6 @@ public:
     {
         set(ZMQ_LINGER, 10000); /* so that the last records arrive */
         set(ZMQ_XPUB_NODROP, 1);
-        set(ZMQ_HEARTBEAT_IVL, 1000);
-        set(ZMQ_HEARTBEAT_TIMEOUT, 3000);
         if (zmq_connect(socket_, endpoint.c_str()) != 0) {
             throw zcodec::SocketError();
         }

@@ -78,8 +78,6 @@ func connect(endpoint string) (*zmq4.Socket, error) {
 	for _, set := range []func() error{
 		func() error { return live.SetImmediate(true) },
 		func() error { return live.SetXpubNodrop(true) },
-		func() error { return live.SetHeartbeatIvl(time.Second) },
-		func() error { return live.SetHeartbeatTimeout(2 * time.Second) },
 		func() error { return live.SetLinger(5 * time.Second) }, // at the end: time to send what is still queued
 		func() error { return live.SetRcvtimeo(10 * time.Second) },
 		func() error { return live.Connect(endpoint) },

@@ -18,7 +18,7 @@ end
 def connected(context, endpoint)
   context.socket(:xpub) do |socket|
     # The linger makes the last records arrive.
-    options = { immediate: 1, xpub_nodrop: 1, linger: 10_000, heartbeat_ivl: 1000, heartbeat_timeout: 2000 }
+    options = { immediate: 1, xpub_nodrop: 1, linger: 10_000 }
     options.each { |option, value| socket.set(option, value) }
     socket.connect(endpoint)
     loop { break if socket.receive_frames.first.start_with?(READY) }

@@ -12,6 +12,7 @@ CAUSES: Final = {
     "peers-full": "a peer beyond the limit of peers or of this process's descriptors",
     "pending-full": "a peer beyond the limit of peers that have not said HELLO",
     "identity": "a message without a ZRE identity",
+    "replaced": "a message of a connection that its peer has replaced by another",
     "malformed": "a malformed message",
     "oversized": "a command beyond the limit of octets",
     "hello-endpoint": "a HELLO with an unusable endpoint",

@@ -229,7 +229,9 @@ class Core:
             now: the time, in seconds of the node's clock.
         """
         if len(frames) < 2 or len(frames[0]) != 17 or frames[0][0] != 1:
-            return self._discard("identity", f"{len(frames)} frames")
+            replaced = len(frames) > 1 and _is_made_up(frames[0]) and frames[1][:2] == zre_msg.SIGNATURE
+            start = " ".join(bytes(frame[:17]).hex() for frame in frames[:2])
+            return self._discard("replaced" if replaced else "identity", f"{len(frames)} frames, {start or 'empty'}")
         uuid = UUID(bytes=bytes(frames[0][1:]))
         command = frames[1]
         peer = self.table.get(uuid)
@@ -509,3 +511,8 @@ class Core:
     def _effects(self) -> list[Effect]:
         out, self._out = self._out, []
         return out
+
+
+def _is_made_up(identity: bytes) -> bool:
+    """Whether libzmq gave it: to a connection whose identity another one has taken over, or that never had one."""
+    return len(identity) == 5 and identity[0] == 0

@@ -53,7 +53,7 @@ GATHER_PER_PEER: Final = 0.02
 GATHER_MOST: Final = 100
 """Beacons that may gather; a socket of ordinary size holds two or three hundred."""
 
-QUIET: Final = frozenset({"beacon-foreign", "not-ready", "hello-late"})
+QUIET: Final = frozenset({"beacon-foreign", "not-ready", "hello-late", "replaced"})
 """Causes that are everyday life: reported for debugging only."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

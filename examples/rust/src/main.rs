@@ -54,8 +54,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn connect(context: &zmq::Context, endpoint: &str) -> Result<zmq::Socket, Box<dyn Error>> {
     let live = context.socket(zmq::XPUB)?;
     live.set_immediate(true)?;
-    live.set_heartbeat_ivl(1_000)?;
-    live.set_heartbeat_timeout(2_000)?;
     live.set_linger(5_000)?; // at the end: time to send what is still queued
     live.set_rcvtimeo(10_000)?;
     live.connect(endpoint)?;

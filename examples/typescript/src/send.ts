@@ -19,8 +19,6 @@ async function sendRecords(endpoint: string): Promise<void> {
     immediate: true,
     noDrop: true,
     linger: 10_000, // so that the last records arrive
-    heartbeatInterval: 1000,
-    heartbeatTimeout: 2000,
   });
   socket.connect(endpoint);
   for await (const [subscription] of socket) {

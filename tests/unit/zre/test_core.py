@@ -460,6 +460,16 @@ def test_messages_without_identity_are_discarded(node, frames):
     assert node.core.counters["identity"] == 1
 
 
+def test_what_a_replaced_connection_left_is_no_stranger(node, peer):
+    """A ROUTER gives another identity to a connection whose identity a newer one has taken over (ROUTER_HANDOVER)."""
+    hello = zre_msg.Hello(sequence=1, endpoint="tcp://127.0.0.1:5555").encode()
+    node.frames(b"\x00\x6b\x8b\x45\x67", hello)
+    assert node.core.counters == {"replaced": 1}
+    assert node.events == []
+    node.frames(b"\x00\x6b\x8b\x45\x67", b"no ZRE")
+    assert node.core.counters == {"replaced": 1, "identity": 1}
+
+
 @pytest.mark.parametrize(
     "endpoint",
     ["", "foo", "tcp://", "tcp://*:5555", "tcp://0.0.0.0:1", "tcp://host:1", "tcp://127.0.0.1:0", "tcp://127.0.0.1:70000",
