@@ -7,9 +7,9 @@ Run it where it can't disturb anybody: `unshare -n`, with `lo` up. Collector and
 - **records/s** is from the first frame to the last COMMIT, or for what isn't durable, until all has come; **per core**
   is records by seconds of CPU time of the collector's process, libzmq's thread included.
 - **received only** is a viewer that nobody reads: frames are kept as they are, and dropped when they are too many.
-- **raw store** is the same parts written by `Store.write` in the same sizes, without a network, in the same rounds.
-- **idle** has so many nodes that are linked and say STATUS once a second, as the protocol asks; with and without the
-  heartbeats that a node's sockets send.
+- **raw store** is the same parts written by `Store.write` in the same sizes, without a network, in the same rounds;
+  **of the raw store** is what a whole collector reaches of that, by time and by CPU time.
+- **idle** has so many nodes that are linked and say STATUS once a second, as the protocol asks.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def idle_collector(pipe: Any, count: int, seconds: float) -> None:
         collector.stop()
 
 
-def idle(count: int, seconds: float, heartbeats: bool) -> float:
+def idle(count: int, seconds: float) -> float:
     """CPU of a collector with so many nodes, in percent of a core."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -177,7 +177,7 @@ def idle(count: int, seconds: float, heartbeats: bool) -> float:
     sync = ours.recv()
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 4 * count)
-    nodes = [FakeNode(context, sync, heartbeats=heartbeats) for _ in range(count)]
+    nodes = [FakeNode(context, sync) for _ in range(count)]
     for node in nodes:
         node.offer(age=10**18)
     for node in nodes:
@@ -220,33 +220,43 @@ def main() -> None:
         for number in range(options.rounds):
             for name, url in (
                 ("sqlite:", f"sqlite:{folder}/{number}.db"),
+                ("journal:", f"journal:{folder}/{number}.journal"),
                 ("jsonl:", f"jsonl:{folder}/{number}.jsonl"),
                 ("memory:", "memory:"),
                 ("received only", ""),
             ):
                 rows.setdefault(name, []).append(stream(url, options.records, options.nodes, options.cores))
-            rows.setdefault("raw store, sqlite:", []).append(
-                raw(f"sqlite:{folder}/{number}-raw.db", options.records, options.nodes)
-            )
+            for name, url in (
+                ("sqlite:", f"sqlite:{folder}/{number}-raw.db"),
+                ("journal:", f"journal:{folder}/{number}-raw.journal"),
+                ("jsonl:", f"jsonl:{folder}/{number}-raw.jsonl"),
+            ):
+                rows.setdefault(f"raw store, {name}", []).append(raw(url, options.records, options.nodes))
     found: dict[str, Any] = {
         name: {key: round(statistics.median(one[key] for one in many)) for key in many[0]}
         for name, many in rows.items()
     }
+    for name, many in rows.items():
+        if raws := rows.get(f"raw store, {name}"):
+            found[name]["of_raw"] = round(
+                statistics.median(a["per_s"] / b["per_s"] for a, b in zip(many, raws, strict=True)), 2
+            )
+            found[name]["of_raw_per_core"] = round(
+                statistics.median(a["per_core"] / b["per_core"] for a, b in zip(many, raws, strict=True)), 2
+            )
     if options.links:
-        found["idle_percent"] = {
-            "without heartbeats": round(idle(options.links, options.seconds, False), 2),
-            "with heartbeats": round(idle(options.links, options.seconds, True), 2),
-        }
+        found["idle_percent"] = round(idle(options.links, options.seconds), 2)
     if options.json:
         print(json.dumps(found))
         return
     print(f"{options.records:,} records of {options.nodes} nodes, {options.rounds} rounds\n")
-    print("| into | records/s | per core | MB at most |\n|---|---|---|---|")
+    print("| into | records/s | per core | MB at most | of the raw store | per core |\n|---|---|---|---|---|---|")
     for name in rows:
         row = found[name]
-        print(f"| {name} | {row['per_s']:,} | {row['per_core']:,} | {row.get('rss_mb', '')} |")
-    for name, percent in found.get("idle_percent", {}).items():
-        print(f"\nidle with {options.links:,} nodes, {name}: {percent} % of a core")
+        ratios = f"{row.get('of_raw', '')} | {row.get('of_raw_per_core', '')}"
+        print(f"| {name} | {row['per_s']:,} | {row['per_core']:,} | {row.get('rss_mb', '')} | {ratios} |")
+    if options.links:
+        print(f"\nidle with {options.links:,} nodes: {found['idle_percent']} % of a core")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ the ratio is to the raw medium in the same rounds. Compare ratios, not figures o
 
 - **raw executemany** puts the same columns into one table without any index, in transactions of the same size, also
   with fsync: SQLite's own limit. With two indexes it is what a usual schema costs.
-- **raw lines** writes the finished lines with one write and one fsync each.
-- **from BATCH** begins with the compressed body, as a collector does.
+- **raw lines**, **raw frames** write the finished octets with one write and one fsync each.
+- **from BATCH** begins with the frame, as a collector does.
 """
 
 import argparse
 import contextlib
 import json
-import os
+import shutil
 import sqlite3
 import statistics
 import tempfile
@@ -25,13 +25,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from zlog.collector.stores import Filter, Part, open_store
 from zlog.collector.stores.disk import Disk
 from zlog.record import Record, encode
-from zlog.wire import body
+from zlog.wire import body, zre_log_msg
+from zlog.wire.rows import Rows
 
 NODES: Final = 8
 PART: Final = 256
@@ -64,6 +66,7 @@ def make_parts(count: int) -> list[Part]:
 
 
 Writes = list[list[Part]]
+Frames = list[list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -137,20 +140,34 @@ def into(url: str, writes: Writes, check: bool) -> float:
     return spent
 
 
-def from_batches(url: str, writes: Writes) -> float:
-    packed = [[(part, body.pack([encode(record) for record in part.records])) for part in parts] for parts in writes]
+def as_frames(writes: Writes) -> Frames:
+    return [[frame_of(part) for part in parts] for parts in writes]
+
+
+def frame_of(part: Part) -> bytes:
+    """The BATCH that an agent would have made of it."""
+    codec, octets = body.pack([encode(record) for record in part.records])
+    return zre_log_msg.Batch(
+        severity=part.range, node=UUID(bytes=part.node), epoch=part.epoch, sequence=part.sequence,
+        count=len(part.records), codec=codec, host=part.host, name=part.name, pid=part.pid, body=octets,
+    ).encode()  # fmt: skip
+
+
+def part_of(frame: bytes) -> Part:
+    """What a collector's writer makes of a frame."""
+    batch = zre_log_msg.decode(frame)
+    assert isinstance(batch, zre_log_msg.Batch)
+    return Part(
+        batch.node.bytes, batch.epoch, batch.severity, batch.sequence, Rows(batch), batch.host, batch.name, batch.pid,
+        TIME_NS,
+    )  # fmt: skip
+
+
+def from_batches(url: str, packed: Frames) -> float:
     with open_store(url) as store:
         started = time.perf_counter()
-        for batches in packed:
-            store.write(
-                [
-                    Part(
-                        part.node, part.epoch, part.range, part.sequence, body.unpack(codec, octets, PART),
-                        part.host, part.name, part.pid, part.received_ns,
-                    )
-                    for part, (codec, octets) in batches
-                ]
-            )  # fmt: skip
+        for frames in packed:
+            store.write([part_of(frame) for frame in frames])
         return time.perf_counter() - started
 
 
@@ -183,13 +200,18 @@ def main() -> None:
     parts = make_parts(options.records)
     count = len(parts) * PART
     writes = [parts[start : start + options.write] for start in range(0, len(parts), options.write)]
+    frames = as_frames(writes)
+    received = [[part_of(frame) for frame in some] for some in frames]
     contenders = [
         Contender("raw executemany", lambda folder: raw_sqlite(folder / "raw.db", writes, indexes=False)),
         Contender("raw executemany, 2 indexes", lambda folder: raw_sqlite(folder / "two.db", writes, indexes=True)),
         Contender("sqlite:", lambda folder: into(f"sqlite:{folder}/log.db", writes, False), "raw executemany"),
         Contender(
-            "sqlite:, from BATCH", lambda folder: from_batches(f"sqlite:{folder}/log.db", writes), "raw executemany"
+            "sqlite:, from BATCH", lambda folder: from_batches(f"sqlite:{folder}/log.db", frames), "raw executemany"
         ),
+        Contender("raw frames", lambda folder: raw_lines(folder / "raw", received, f"journal:{folder}/log")),
+        Contender("journal:, from BATCH", lambda folder: from_batches(f"journal:{folder}/log", frames), "raw frames"),
+        Contender("journal:", lambda folder: into(f"journal:{folder}/log", writes, False), "raw frames"),
         Contender("raw lines of JSON", lambda folder: raw_lines(folder / "raw", writes, f"jsonl:{folder}/log")),
         Contender("jsonl:", lambda folder: into(f"jsonl:{folder}/log", writes, False), "raw lines of JSON"),
         Contender("raw lines of text", lambda folder: raw_lines(folder / "raw", writes, f"file:{folder}/log")),
@@ -203,8 +225,7 @@ def main() -> None:
                 folder = Path(base, str(number), str(contenders.index(contender)))
                 folder.mkdir(parents=True)
                 spent[contender.name].append(contender.run(folder))
-                for file in folder.iterdir():
-                    os.unlink(file)
+                shutil.rmtree(folder)
         table: list[dict[str, Any]] = []
         for contender in contenders:
             times = spent[contender.name]

@@ -6,106 +6,34 @@ It outlives its crashes: what its stores hold durably is there when it starts ag
 from __future__ import annotations
 
 import functools
-from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from zlog import limits
-from zlog.collector import core as core_module
 from zlog.collector.core import Core
-from zlog.collector.parts import named_in
+from zlog.collector.parts import found_in
 from zlog.collector.writer import Damaged, Told
 from zlog.core.discovery import HEADER, POOL, PROTO, SYNC
 from zlog.core.intervals import Intervals
-from zlog.core.parcels import Key, Parcel
+from zlog.core.parcels import Key
 from zlog.core.session import Demand, Session, Since, Sink
 from zlog.core.session_effects import Effect
 from zlog.severity import RANGES
 from zlog.wire import zre_log_msg as wire
-from zlog.wire.runtime import DecodeError
 
+from .edges import Reader, Receiver
 from .network import Connection, Listener
-from .nodes import shown
 from .stores import SimStore, SimWriter
-from .world import MS, SECOND, WALL_NS, Violation, World
+from .wires import shown
+from .world import MS, SECOND, Violation
 
 if TYPE_CHECKING:
     from .scene import Scene
 
 _PREFIXES: Final = (b"\xaa\xa2\x01", b"\xaa\xa2\x02", b"\xaa\xa2\x03")
 _READY: Final = b"\xaa\xa2\xff"
-
-
-class Clock:
-    """Stands in for the module `time` where the collector's edge asks for it."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.skew = 0
-
-    def monotonic_ns(self) -> int:
-        return self.world.now
-
-    def time_ns(self) -> int:
-        return WALL_NS + self.world.now + self.skew
-
-    def monotonic(self) -> float:
-        return self.world.now / 1e9
-
-
-class Reporter:
-    """Stands in for `zlog.report`."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def log(self, level: int, text: str, *args: object, exc_info: Any = None, to: Any = None) -> None:
-        self.world.trace("report", text % args if args else text)
-
-
-class Receiver:
-    """What `Core` knows of the sockets: `zlog.collector.sockets.Receiver`."""
-
-    def __init__(self, collector: Collector) -> None:
-        self.live: deque[bytes] = deque()
-        self.sync: deque[tuple[bytes, bytes]] = deque()
-        self.live_bytes = self.live_taken = 0
-        self.sync_bytes = self.sync_taken = 0
-        self._collector = collector
-        self._out: list[tuple[bytes, bytes]] = []
-
-    def send(self, identity: bytes, frame: bytes) -> None:
-        self._out.append((identity, frame))
-
-    def flush(self) -> None:
-        out, self._out = self._out, []
-        for identity, frame in out:
-            self._collector.send(identity, frame)
-
-    @property
-    def is_full(self) -> bool:
-        return self.live_bytes - self.live_taken >= limits.COLLECTOR_RECEIVE_BYTES
-
-
-class FakeView:
-    """Who iterates over the collector: gets each record once."""
-
-    def __init__(self, damaged: Callable[[Parcel], None]) -> None:
-        self._damaged = damaged
-        self.had: dict[Key, Intervals] = {}
-
-    def put(self, parcel: Parcel, fresh: list[tuple[int, int]]) -> None:
-        try:
-            parcel.records()
-        except DecodeError:
-            self._damaged(parcel)
-            return
-        for start, stop in fresh:
-            had = self.had.setdefault(parcel.key, Intervals())
-            if had.missing(start, stop) != [(start, stop)]:
-                raise Violation(f"a view gets [{start}, {stop}) of {parcel.key[2]} twice")
-            had.add(start, stop)
+#: Who ends in order waits so often, a tenth of a second each time, for stores to have written.
+_PATIENCE: Final = 50
 
 
 class Collector:
@@ -151,7 +79,10 @@ class Collector:
         self.session: Session | None = None
         self.began = 0
         self.paused = False
+        self.leaving = False
+        self.finished = False
         self.held_back = False
+        self.reader: Reader | None = None
         self._with_live = live
         self._ports = ports
         self._next_port = 20_000 if ports is None else 0
@@ -186,15 +117,16 @@ class Collector:
     def start(self) -> None:
         world = self.world
         self.uuid = world.uuid()
+        self.scene.truth.started(self)
         self.began = world.now
         self.world.trace(self.name, f"starts as {self.uuid.hex[:8]}")
         if self._ports is None:
             self._next_port += 2
         sync_port, live_port = self._ports or (self._next_port, self._next_port + 1)
-        skipped, lost = named_in(self.stores)
-        sinks = [Sink(store.durable and not store.optional, True, store.holds) for store in self.stores]
-        view = FakeView(lambda parcel: self._tell(Damaged(parcel))) if self._with_view else None
-        if view is not None:
+        before = found_in(self.stores)
+        sinks = [Sink(store.durable and not store.optional, True, store.holds, store.gaps) for store in self.stores]
+        self.reader = Reader(self, lambda parcel: self._tell(Damaged(parcel))) if self._with_view else None
+        if self.reader is not None:
             sinks.append(Sink(False, False, lambda key: None))
         self.session = Session(
             self.uuid,
@@ -205,13 +137,15 @@ class Collector:
             port=live_port if self._with_live else 0,
             demand=self.demand,
             since=self.since,
-            skipped=skipped,
-            lost=lost,
+            skipped=before.skipped,
+            lost=before.lost,
+            holes=before.holes,
         )
         self._receiver = Receiver(self)
         self._writers = [SimWriter(self, sink, store, self._tell) for sink, store in enumerate(self.stores)]
+        view = self.reader.view if self.reader is not None else None
         self._core = Core(self.session, self._receiver, self._writers, view, lambda: None)  # type: ignore[arg-type]
-        self.paused = False
+        self.paused = self.leaving = self.finished = False
         owner = self.uuid.bytes
         address = f"tcp://{self.host}"
         network = self.scene.network
@@ -227,6 +161,11 @@ class Collector:
         self.scene.zre.announce(self)
         self.wake()
 
+    def move(self, host: str) -> None:
+        """It starts elsewhere the next time, with its stores."""
+        self.world.trace(self.name, f"moves from {self.host} to {host}")
+        self.host = host
+
     def crash(self) -> None:
         """kill -9: what is not durable is gone."""
         self.world.trace(self.name, "is killed")
@@ -237,8 +176,10 @@ class Collector:
                 store.forget()
 
     def leave(self) -> None:
-        """It ends in order. Nodes hear of it; a second later it writes what it has, and is gone."""
+        """It ends in order. Nodes hear of it; a second later it writes what it has, names what is missing, and is gone:
+        `zlog.collector.parts.Parts.stop`."""
         self.world.trace(self.name, "leaves")
+        self.leaving = True
         self.scene.zre.leave(self)
         self.world.after(SECOND, self._left, self.session)
 
@@ -247,6 +188,11 @@ class Collector:
         self.paused = True
         self.world.trace(self.name, f"is stopped for {duration / SECOND:.3f} s")
         self.world.after(duration, self._resume, self.session)
+        if duration > 3 * SECOND:  # the other side may take it for gone
+            for listener in (self._live, self._sync):
+                for connection in listener.connections.values() if listener is not None else ():
+                    if self.world.random.random() < 0.5:
+                        self.world.after(3 * SECOND, connection.breaks, 10 * MS, duration - 3 * SECOND)
 
     def want(self, demand: Demand, node: UUID | None) -> None:
         """The user wants something else."""
@@ -293,9 +239,32 @@ class Collector:
         self._writers = []
         self._turn_at = None
 
-    def _left(self, session: Session) -> None:
-        if self.session is session:
+    def _left(self, session: Session, ends: dict[Key, int] | None = None, tries: int = 0) -> None:
+        if self.session is not session or self._core is None:
+            return
+        if not self.finished:
+            self.finished = True  # nothing more is read of the live link, nor taken
+            self._core.call(self._core.finish)
+            self.wake()
+        idle = all(writer.is_idle or store.fails for writer, store in zip(self._writers, self.stores, strict=True))
+        if self.paused or (not idle and tries < _PATIENCE):
+            self.world.after(100 * MS, self._left, session, ends, tries + 1)
+        elif ends is None:
+            ends = {key: stream.end for key, stream in session.book.streams.items() if stream.begun}
+            self._core.apply(session.end)
+            self.wake()
+            self.world.after(100 * MS, self._left, session, ends)
+        else:
+            if tries < _PATIENCE:
+                self._check_whole(ends)
             self.crash()
+
+    def _check_whole(self, ends: dict[Key, int]) -> None:
+        """Who ends in order has stored or named all that it knows of."""
+        for store in self.stores:
+            for key, end in ends.items():
+                if not store.fails and (lacks := store.lacks(key, end)):
+                    raise Violation(f"{self.name} ends, {store.path} has neither stored nor named {lacks} of {key[2]}")
 
     def _resume(self, session: Session) -> None:
         if self.session is session:
@@ -316,7 +285,7 @@ class Collector:
         if self._receiver is not None and self._receiver.is_full:
             self.held_back = True
             return True
-        return self.paused
+        return self.paused or self.finished
 
     def _on_live_accept(self, connection: Connection) -> None:
         assert self.uuid is not None
@@ -380,6 +349,8 @@ class Collector:
             if frame[:3] == b"\xaa\xa2\x05":
                 self.scene.truth.offered(self, frame)
         core._turn()
+        if self.reader is not None:
+            self.reader.read()
         for writer in self._writers:
             writer.look()
         self.scene.truth.look_collector(self)
@@ -430,12 +401,3 @@ class Collector:
                         raise Violation(
                             f"{self.name} commits [{start}, {stop}) of {message.severity}, {store.path} has {held}"
                         )
-
-
-def stand_in(world: World) -> tuple[Clock, Callable[[], None]]:
-    """Give the collector's core this world's clock; returns it, and what undoes that."""
-    modules = vars(core_module)
-    before = {name: modules[name] for name in ("time", "report")}
-    clock = Clock(world)
-    modules.update(time=clock, report=Reporter(world))
-    return clock, lambda: modules.update(before)

@@ -1,13 +1,15 @@
 """TCP as ZeroMQ uses it: sockets that connect, again and again, and listeners. Frames keep their order on a connection.
 
-What can go wrong: frames take long; a path is cut, and what was sent stalls until it heals, or until the connecting
-side notices by its heartbeats; a connection breaks, and what was on its way is lost, before either side knows.
+What can go wrong: frames take long, and longer where packets are lost; a path is cut, and what was sent stalls until it
+heals, or until the connecting side notices by keep-alive; a connection breaks, and what was on its way is lost,
+before either side knows.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from zlog.wire import zre_log_msg as wire
@@ -81,11 +83,25 @@ class Connection:
             return  # into the void
         world = self.network.world
         delay = int(self._latency * (1 + self._jitter * world.random.random()))
+        if self.network.loss:
+            delay += self._lose(world.random)
         at = world.now + delay
         if pipe:
             at = max(at, pipe[-1][0])
         pipe.append((at, frame))
         world.after(at - world.now, pump)
+
+    def _lose(self, random: Random) -> int:
+        """How much later a frame comes, whose packet may have to be sent again."""
+        late = 0
+        wait = 200 * MS
+        while random.random() < self.network.loss:
+            late += wait
+            wait *= 2
+            if late >= 3 * SECOND:
+                self.network.world.after(late, self.breaks, 0, self.network.world.between(MS, 25 * SECOND))
+                break
+        return late
 
     def _pump_up(self) -> None:
         while self.alive and self._up and self._up[0][0] <= self.network.world.now:
@@ -162,7 +178,7 @@ class Listener:
 
 
 class Socket:
-    """A connecting socket, with IMMEDIATE and heartbeats.
+    """A connecting socket, with IMMEDIATE and keep-alive.
 
     Args:
         name, host: whose it is.
@@ -265,6 +281,7 @@ class Network:
         cuts: pairs of hosts, the connecting one first, between which nothing goes.
         behind_nat: hosts that can't reach live endpoints.
         slowest: the longest delay of a frame on a quiet path.
+        loss: how many of the packets are lost: TCP sends them again, later and later, and in the end gives up.
         twice: how likely a live frame comes twice.
         spoiled: how likely the body of a live frame can't be decoded.
         listeners: by endpoint.
@@ -275,6 +292,7 @@ class Network:
         self.cuts: dict[tuple[str, str], None] = {}
         self.behind_nat: set[str] = set()
         self.slowest = 2 * MS
+        self.loss = 0.0
         self.twice = 0.0
         self.spoiled = 0.0
         self.listeners: dict[str, Listener] = {}

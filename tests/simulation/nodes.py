@@ -1,8 +1,7 @@
-"""A node: the cores of the agent, driven as `zlog.agent.engine` and `zlog.agent.wires` do it."""
+"""A node: the cores of the agent, driven as `zlog.agent.engine` does it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -10,14 +9,14 @@ from zlog import limits
 from zlog.core.batches import Batch, Cutter, Run
 from zlog.core.discovery import Close, Discovery, Effect, Greet, Open
 from zlog.core.holdings import Holdings
-from zlog.core.journal import OVERHEAD, Gone, Journal
-from zlog.core.link import CloseLive, Event, Link, OpenLive, Own, Refused, Welcomed, Wrong
-from zlog.core.sync import LinkStatus, RunKey
+from zlog.core.journal import OVERHEAD, Journal
+from zlog.core.link import Link, Own, Refused, Welcomed, Wrong
+from zlog.core.sync import LinkStatus
 from zlog.record import encode_values
-from zlog.severity import RANGES, range_index, range_of
-from zlog.wire import zre_log_msg as wire
+from zlog.severity import range_index, range_of
 
-from .network import Socket
+from .disks import LOOK_NS, Disk
+from .wires import Wires
 from .world import MS, SECOND, WALL_NS, Violation, World
 
 if TYPE_CHECKING:
@@ -25,180 +24,6 @@ if TYPE_CHECKING:
 
 #: How long a link that ends in order may take.
 _ENDING_NS: Final = SECOND
-#: Frames of one link in a row.
-_TURN: Final = 64
-
-
-class Wires:
-    """The sockets of one link: `zlog.agent.wires.Wires`."""
-
-    def __init__(self, node: Node, link: Link) -> None:
-        self.node = node
-        self.link = link
-        self.target = link.target
-        self.live: Socket | None = None
-        self.sync: Socket | None = None
-        self._wait_ns = 0
-        self._blocked_until: int | None = None
-        self._allowed: dict[tuple[bytes, int, int], int] = {}  # credit by run and range, as FETCH gave it
-        if self.target.sync is not None:
-            self.sync = self._socket(self.target.sync, "sync")
-        if self.target.live is not None:
-            self._open_live(self.target.live)
-
-    def due(self) -> int | None:
-        return min((at for at in (self._blocked_until, self.link.due()) if at is not None), default=None)
-
-    def pump(self, now: int) -> list[Event]:
-        link = self.link
-        link.tick(now)
-        if self._blocked_until is None or now >= self._blocked_until:
-            self._blocked_until = None
-            full = not self._send_control(now)
-            full = not self._send_live(now) or full
-            full = not self._send_answers(now) or full
-            full = not self._send_control(now) or full
-            if not full:
-                self._wait_ns = 0
-        events: list[Event] = []
-        while link.events:
-            event = link.events.popleft()
-            if isinstance(event, OpenLive):
-                self._open_live(event.endpoint)
-            elif isinstance(event, CloseLive):
-                if self.live is not None:
-                    self.live.close(False)
-                self.live = None
-            else:
-                events.append(event)
-        return events
-
-    def close(self, linger: bool) -> None:
-        for socket in (self.live, self.sync):
-            if socket is not None:
-                socket.close(linger)
-        self.live = self.sync = None
-
-    # --- parts --------------------------------------------------------------------------------------------------------
-
-    def _socket(self, endpoint: str, kind: str) -> Socket:
-        node = self.node
-        on_frame = self._on_sync if kind == "sync" else self._on_live
-        up, down = (self._up, self._down) if kind == "sync" else (node.wake, node.wake)
-        return Socket(node.scene.network, node.name, node.host, endpoint, kind, up, down, on_frame, node.is_paused)
-
-    def _open_live(self, endpoint: str) -> None:
-        if self.live is not None:
-            self.live.close(False)
-        self.live = self._socket(endpoint, "live")
-
-    def _up(self) -> None:
-        self._allowed.clear()
-        self._blocked_until = None
-        self.link.connected(self.node.world.now)
-        self.node.wake()
-
-    def _down(self) -> None:
-        self.link.disconnected()
-        self.node.wake()
-
-    def _on_live(self, frame: bytes) -> None:
-        self.link.subscription(frame)
-        self.node.wake()
-
-    def _on_sync(self, frame: bytes) -> None:
-        node = self.node
-        if node.world.tell:
-            node.world.trace(node.name, f"gets {shown(frame)}")
-        self._blocked_until = None
-        message = wire.decode(frame)
-        if isinstance(message, wire.Fetch):
-            self._allowed[message.node.bytes, message.epoch, message.severity] = message.credit
-        node.take_records()
-        self.link.sync(frame, node.world.now)
-        if isinstance(message, wire.Demand | wire.Welcome):
-            node.scene.truth.look_node(node)
-        node.wake()
-
-    def _send_control(self, now: int) -> bool:
-        control = self.link.control
-        while control and self.sync is not None:
-            if self.sync.connection is None or not self.sync.send(control[0]):
-                return self._block(now)
-            control.popleft()
-        return True
-
-    def _send_live(self, now: int) -> bool:
-        for _ in range(_TURN):
-            frame = self.link.peek() if self.live is not None else None
-            if frame is None or self.live is None:
-                return True
-            self._check_live(frame)
-            if not self.live.send(frame):
-                return self._block(now)
-            self.link.sent()
-        self._blocked_until = now
-        return True
-
-    def _send_answers(self, now: int) -> bool:
-        for _ in range(_TURN):
-            frame = self.link.peek_answer() if self.sync is not None else None
-            if frame is None or self.sync is None:
-                return True
-            if not self._send_control(now):  # GONE, for what is before
-                return False
-            if self.sync.connection is None or not self.sync.send(frame):
-                return self._block(now)
-            self._check_credit(frame)
-            self.link.sent_answer()
-        self._blocked_until = now
-        return True
-
-    def _block(self, now: int) -> bool:
-        self._wait_ns = min(max(self._wait_ns * 2, MS), 20 * MS)
-        self._blocked_until = now + self._wait_ns
-        return False
-
-    def _check_live(self, frame: bytes) -> None:
-        """Sections 5.3 and 6.5: to whom it was promised, and what was demanded."""
-        connection = self.live.connection if self.live is not None else None
-        link = self.link
-        if connection is not None and connection.alive:
-            owner = connection.listener.owner
-            meant = link.target.collector or link.collector
-            if meant is None or owner != meant.bytes:
-                raise Violation(f"{self.node.name} streams to {owner.hex()[:8]} what was meant for {meant}")
-        if link.demand is not None and frame[3] < range_of(min(link.demand.severity, 24)):
-            raise Violation(f"{self.node.name} sends {shown(frame)} to who wants {link.demand}")
-
-    def _check_credit(self, frame: bytes) -> None:
-        """Section 6.4, rule 4."""
-        message = wire.decode(frame)
-        assert isinstance(message, wire.Batch)
-        key = message.node.bytes, message.epoch, message.severity
-        left = self._allowed.get(key, 0)
-        if left <= 0:
-            raise Violation(f"{self.node.name} answers with {shown(frame)} beyond its credit")
-        self._allowed[key] = left - len(frame)
-
-
-class Ended:
-    """A run whose process died, as its journal on disk has it: the last batches may not have got there."""
-
-    def __init__(self, journal: Journal, torn: Mapping[int, int]) -> None:
-        self._journal = journal
-        self._stops = {first: min(torn.get(first, journal.next(first)), journal.next(first)) for first in RANGES}
-
-    def first(self, first_severity: int) -> int:
-        return min(self._journal.first(first_severity), self._stops[first_severity])
-
-    def next(self, first_severity: int) -> int:
-        return self._stops[first_severity]
-
-    def at(self, first_severity: int, sequence: int) -> Batch | Gone | None:
-        if sequence >= self._stops[first_severity]:
-            return None
-        return self._journal.at(first_severity, sequence)
 
 
 class Node:
@@ -208,7 +33,7 @@ class Node:
         name, host: of it.
         addresses: static collectors.
         journal_bytes, journal_age: bounds of its journal.
-        earlier: runs it has found on its disk.
+        disk_bytes: bound of its journal on disk; None for none.
         close_records: when a batch is full.
     """
 
@@ -221,7 +46,7 @@ class Node:
         addresses: tuple[str, ...] = (),
         journal_bytes: int = 1 << 20,
         journal_age: int | None = None,
-        earlier: Mapping[RunKey, Ended] | None = None,
+        disk_bytes: int | None = None,
         close_records: int = 256,
     ) -> None:
         world = scene.world
@@ -232,17 +57,19 @@ class Node:
         self.uuid: UUID = world.uuid()
         self.alive = True
         self.paused = False
+        self.lost_power = False
         self.skew = scene.skews.get(host, 0)
         self.began = world.now
         self.run = Run(self.uuid, WALL_NS + world.now + self.skew)
         self.journal = Journal(journal_bytes, journal_age)
         self.holdings = Holdings(self.run, self.journal)
-        self.holdings.earlier.update(earlier or {})
+        self.disk = None if disk_bytes is None else Disk(self.run, self.journal, disk_bytes)
+        self._look_at = 0
+        self._checked_at = 0
         self.cutter = Cutter(self.run, host, name, 1, close_records=close_records)
         self.discovery = Discovery(self.uuid, world.now, addresses)
         self.wires: dict[str, Wires] = {}
         self.ending: dict[Wires, tuple[int, list[int]]] = {}
-        self.last: list[tuple[int, int]] = []  # range and sequence of the newest batches
         self._own = Own(host, name, 1, world.now)
         self._most_bytes = journal_bytes
         self._turn_at: int | None = None
@@ -304,15 +131,17 @@ class Node:
         self.paused = True
         self.world.trace(self.name, f"is stopped for {duration / SECOND:.3f} s")
         self.world.after(duration, self._resume)
+        if duration > 3 * SECOND:  # the other side may take it for gone
+            for wires in self.wires.values():
+                for socket in (wires.live, wires.sync):
+                    if socket is not None and socket.connection is not None and self.world.random.random() < 0.5:
+                        self.world.after(3 * SECOND, socket.connection.breaks, duration - 3 * SECOND, 10 * MS)
 
-    def crash(self) -> Ended:
-        """kill -9. Returns what is on its disk, if it has one."""
-        self.world.trace(self.name, "is killed")
-        self._die(linger=False)
-        torn: dict[int, int] = {}
-        for first, sequence in self.last[len(self.last) - self.world.random.randrange(len(self.last) + 1) :]:
-            torn[first] = min(torn.get(first, sequence), sequence)
-        return Ended(self.journal, torn)
+    def crash(self, *, power: bool = False) -> None:
+        """kill -9; or the machine loses power, and its disk what was written last."""
+        self.world.trace(self.name, "loses power" if power else "is killed")
+        self.lost_power = power
+        self._die(linger=False, lost=self.world.random.randrange(4) if power else 0)
 
     def stop(self) -> None:
         """It ends in order: every link gets its last STATUS."""
@@ -323,9 +152,11 @@ class Node:
         self.wake()
         self.world.after(_ENDING_NS + 600 * MS, self._die)
 
-    def _die(self, linger: bool = True) -> None:
+    def _die(self, linger: bool = True, lost: int = 0) -> None:
         if self.alive:
             self.alive = False
+            if self.disk is not None:
+                self.disk.died(min(lost, len(self.disk._last)))
             for wires in (*self.wires.values(), *self.ending):
                 wires.close(linger)
             self.wires.clear()
@@ -350,6 +181,7 @@ class Node:
 
     def take_records(self) -> None:
         self._journal(self.cutter.tick(self.world.now))
+        self._write()
 
     def _turn(self, at: int) -> None:
         if at != self._turn_at or not self.alive:
@@ -359,6 +191,7 @@ class Node:
             return
         now = self.world.now
         self.take_records()
+        self._look(now)
         self._apply(self.discovery.tick(now))
         for wires in [*self.wires.values(), *self.ending]:
             self._serve(wires)
@@ -368,18 +201,46 @@ class Node:
         due = [each for each in (self.cutter.due(), self.discovery.due()) if each is not None]
         due += [each for wires in (*self.wires.values(), *self.ending) if (each := wires.due()) is not None]
         due += [deadline for deadline, _ in self.ending.values()]
+        if self.disk is not None and self._serves():
+            due.append(self._look_at)
         if due:
             self.wake(max(min(due) - now, 10_000))
 
     def _journal(self, batches: list[Batch]) -> None:
         for batch in batches:
-            for gone in self.journal.append(batch, self.world.now):
-                self.scene.truth.gone(self.key, gone.range, gone.start, gone.stop)
-                if self.world.tell:
-                    self.world.trace(self.name, f"lets [{gone.start}, {gone.stop}) of {gone.range} go")
-            self.last = [*self.last[-3:], (batch.range, batch.sequence)]
+            gone = self.journal.append(batch, self.world.now)
+            self._write()
+            for each in gone:
+                self._let_go(each.range, each.start, each.stop)
             if self.journal.bytes > max(self._most_bytes, len(batch.frame) + OVERHEAD):
                 raise Violation(f"the journal of {self.name} takes {self.journal.bytes} of {self._most_bytes} octets")
+
+    def _write(self) -> None:
+        if self.disk is not None:
+            for batch in self.disk.pump():
+                self._let_go(batch.range, batch.sequence, batch.stop)
+
+    def _let_go(self, first: int, start: int, stop: int) -> None:
+        """These went from memory, or from disk: where the other has them neither, they are gone."""
+        if self.world.tell:
+            self.world.trace(self.name, f"lets [{start}, {stop}) of {first} go")
+        while start < stop:
+            item = self.journal.at(first, start)
+            after = stop if item is None else min(stop, item.stop)
+            if not isinstance(item, Batch):
+                self.scene.truth.gone(self.key, first, start, after)
+            start = after
+
+    def _look(self, now: int) -> None:
+        """Take over the runs on its host's disk that nobody holds."""
+        if self.disk is not None and now >= self._look_at and (self._serves() or not self._look_at):
+            self._look_at = now + LOOK_NS
+            if self.scene.adopt(self):
+                for wires in self.wires.values():
+                    wires.link.greet(now)
+
+    def _serves(self) -> bool:
+        return any(wires.link.serves for wires in self.wires.values())
 
     def _serve(self, wires: Wires) -> None:
         now = self.world.now
@@ -421,7 +282,7 @@ class Node:
         for wires, (deadline, nexts) in list(self.ending.items()):
             link = wires.link
             if link.has_sent(nexts) or now >= deadline or not link.serves:
-                link.closing(now)
+                link.closing(now, nexts)
                 wires.pump(now)
                 del self.ending[wires]
                 wires.close(True)
@@ -430,21 +291,10 @@ class Node:
         return [wires.link.summary() for wires in self.wires.values() if wires.link.collector is not None]
 
     def _check(self) -> None:
+        if self.world.now >= self._checked_at + 100 * MS:
+            self._checked_at = self.world.now
+            for wires in self.wires.values():
+                self.scene.truth.check_flushed(self, wires.link)
         for wires in (*self.wires.values(), *self.ending):
             if len(wires.link.control) > limits.MAX_CONTROL + 1_000:
                 raise Violation(f"{len(wires.link.control)} messages wait on a link of {self.name}")
-
-
-def shown(frame: bytes) -> str:
-    """A frame in the trace."""
-    message = wire.decode(frame)
-    if isinstance(message, wire.Batch):
-        return f"BATCH {message.severity} [{message.sequence}, {message.sequence + message.count})"
-    if isinstance(message, wire.Fetch | wire.Gone):
-        kind = "FETCH" if isinstance(message, wire.Fetch) else "GONE"
-        return f"{kind} {message.node.hex[:4]} {message.severity} [{message.start}, {message.stop or ''})"
-    if isinstance(message, wire.Commit):
-        return f"COMMIT {message.node.hex[:4]} {message.severity} through {message.through}"
-    if isinstance(message, wire.Welcome | wire.Demand):
-        return f"{message.NAME} severity {message.severity} for {message.seconds} s"
-    return str(message.NAME)

@@ -13,7 +13,7 @@ if __package__ in (None, ""):
 
 
 from simulation.many import many
-from simulation.scene import Result, play
+from simulation.schedule import Result, play
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,12 @@ from unittest import mock
 
 from zlog.collector.core import Core
 from zlog.collector.stores import Store
+from zlog.core import contact
 from zlog.core.answers import Answers
+from zlog.core.batches import Run
 from zlog.core.book import Book, Sink
 from zlog.core.contact import Contact
+from zlog.core.gaps import Gaps
 from zlog.core.holdings import Holdings
 from zlog.core.intervals import Intervals
 from zlog.core.journal import Cursor
@@ -23,6 +26,7 @@ from zlog.core.tails import Tails
 from zlog.core.watch import Watch
 
 from . import collectors
+from .disks import Disk
 
 Patch = tuple[object, str, Any]
 
@@ -33,7 +37,7 @@ def _everything_is_new(self: Store, changed: dict[Any, Intervals], key: Any, sta
     return [(start, stop)] if start < stop else []
 
 
-def _forgets_what_stores_hold(required: bool, keeps: bool, known: Any) -> Sink:
+def _forgets_what_stores_hold(required: bool, keeps: bool, *known: Any) -> Sink:
     return Sink(required, keeps, lambda key: None)
 
 
@@ -85,9 +89,9 @@ def _without_credit(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _keeps_replaced(real: Callable[..., Any]) -> Callable[..., Any]:
-    def welcome(self: Contact, identity: bytes, message: Any, held: Any, now: int) -> Any:
+    def welcome(self: Contact, identity: bytes, message: Any, *rest: Any) -> Any:
         self.by_node.pop(message.node.bytes, None)
-        return real(self, identity, message, held, now)
+        return real(self, identity, message, *rest)
 
     return welcome
 
@@ -115,11 +119,42 @@ def _real(owner: object, name: str, change: Callable[[Callable[..., Any]], Any])
     return owner, name, change(getattr(owner, name))
 
 
+def _counts_as_held(real: Callable[..., Any]) -> Callable[..., Any]:
+    def name(self: Gaps, stream: Stream, end: int, **options: bool) -> None:
+        real(self, stream, end, **options)
+        for share in stream.shares:
+            share.has.add(stream.base, end)
+
+    return name
+
+
+def _is_new_each_time(self: Store, gaps: Any, changed: Any, loss: Any) -> Any:
+    held: Intervals = changed.get(loss.key) or self._held.get(loss.key) or Intervals()
+    noted = gaps.setdefault(loss.key, (self._gaps.get(loss.key) or Intervals()).copy())
+    noted.add(loss.start, loss.stop)
+    return held.missing(loss.start, loss.stop)
+
+
+def _knows_of_no_gaps(required: bool, keeps: bool, known: Any, *gaps: Any) -> Sink:
+    return Sink(required, keeps, known)
+
+
+def _died_without_its_numbers(real: Callable[..., Any]) -> Callable[..., Any]:
+    def died(self: Disk, lost: int) -> None:
+        self._nexts[:] = self._ends
+        self._run = Run(self._run.node, self._run.epoch)
+        self._run.next[:] = self._ends
+        real(self, lost)
+
+    return died
+
+
 #: What is turned off, by the name of what it guards.
 SAFEGUARDS: dict[str, list[Patch]] = {
-    "a store takes only what its intervals lack": [(Store, "_take", _everything_is_new)],
-    "a collector asks its stores what they hold": [(collectors, "Sink", _forgets_what_stores_hold)],
-    "a young run is taken from its first record": [_real(Contact, "_resume", _always_from_next)],
+    "intervals: a store takes only what it lacks": [(Store, "_take", _everything_is_new)],
+    "resume: a collector asks its stores what they hold": [(collectors, "Sink", _forgets_what_stores_hold)],
+    "resume: WELCOME names the first record of a young run": [_real(Contact, "_resume", _always_from_next)],
+    "resume: a run that ended is taken by its age, whatever clocks say": [(contact, "_ages", lambda message: {})],
     "a node says what is gone": [(Answers, "gone", _nothing), (Holdings, "at", lambda self, run, first, sequence: (
         item if hasattr(item := self.journal.at(first, sequence) if run == self.key
                         else self.earlier[run].at(first, sequence), "frame") else None))],
@@ -138,6 +173,12 @@ SAFEGUARDS: dict[str, list[Patch]] = {
     "the last batch is missed too": [(Tails, "check", _nothing)],
     "without a live link the stream goes over sync": [(Watch, "_needs_tunnel", lambda self, link, now: False)],
     "a run goes on where its process died": [(Contact, "drop", None)],
+    "gap: what nobody can answer for is named": [(Gaps, "tick", _nothing)],
+    "gap: who ends in order names what is missing": [(Gaps, "end", _nothing)],
+    "gap: what comes takes its place": [_real(Gaps, "_name", _counts_as_held)],
+    "gap: it is named once": [(Store, "_take_gap", _is_new_each_time), (collectors, "Sink", _knows_of_no_gaps)],
+    "gap: one that was filled isn't told of": [(Store, "_standing", lambda self, losses: list(losses))],
+    "numbers outlive who gave them out": [_real(Disk, "died", _died_without_its_numbers)],
 }  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zlog import limits
 from zlog.collector.stores import Loss, Part, Store
 from zlog.collector.stores.base import EVERYTHING, Filter, Held
-from zlog.collector.writer import Roomy, Told, Writer
+from zlog.collector.writer import Roomy, Told, Writer, _size
 from zlog.core.intervals import Intervals
 from zlog.core.parcels import Key, Parcel
-from zlog.core.session_effects import NOT_ASKED
+from zlog.core.session_effects import GAP, NOT_ASKED
 from zlog.record import Stored
 
 from .world import MS, SECOND, Violation
@@ -51,6 +51,7 @@ class SimStore(Store):
     def forget(self) -> None:
         """What was in it is gone."""
         self._held = {}
+        self._gaps = {}
         self.had: dict[Key, Intervals] = {}
         self.named: dict[Key, Intervals] = {}
         self.skipped: dict[Key, Intervals] = {}
@@ -60,7 +61,7 @@ class SimStore(Store):
         yield from ()
 
     def losses(self) -> list[Loss]:
-        return list(self._losses)
+        return self._standing(self._losses)
 
     def _start(self) -> None:
         pass
@@ -72,6 +73,10 @@ class SimStore(Store):
         assert self.owner is not None
         truth = self.owner.scene.truth
         for loss in losses:
+            if loss.cause == GAP:
+                self._gap(loss, changed)
+                self._losses.append(loss)
+                continue
             self._new(loss.key, loss.start, loss.stop, self.skipped if loss.cause == NOT_ASKED else self.named)
             if loss.cause == NOT_ASKED:
                 truth.check_skip(self.owner, self, loss.key, loss.start, loss.stop)
@@ -82,12 +87,28 @@ class SimStore(Store):
             self._new(part.key, part.sequence, part.stop, self.had)
             truth.check_records(part)
 
+    def _gap(self, loss: Loss, changed: Held) -> None:
+        """A gap is what is missing, and named once."""
+        held = changed.get(loss.key) or self._held.get(loss.key) or Intervals()
+        noted = self._gaps.get(loss.key) or Intervals()
+        for kind, known in (("held", held), ("noted", noted)):
+            if known.missing(loss.start, loss.stop) != [(loss.start, loss.stop)]:
+                raise Violation(
+                    f"{self.path} hears of a gap [{loss.start}, {loss.stop}) of which some is {kind}: {known}"
+                )
+
     def _new(self, key: Key, start: int, stop: int, among: dict[Key, Intervals]) -> None:
         for kind, known in (("stored", self.had), ("named", self.named), ("skipped", self.skipped)):
             intervals = known.get(key)
             if intervals is not None and intervals.missing(start, stop) != [(start, stop)]:
                 raise Violation(f"{self.path} gets [{start}, {stop}) of {key[2]} twice: it was {kind}, {intervals}")
         among.setdefault(key, Intervals()).add(start, stop)
+
+    def lacks(self, key: Key, stop: int) -> list[tuple[int, int]]:
+        """What of [1, stop) is neither stored nor named nor skipped, nor noted as a gap."""
+        known = self._held.get(key) or Intervals()
+        gaps = self._gaps.get(key)
+        return (known if gaps is None else known.union(gaps)).missing(1, stop)
 
     def holds_all(self, key: Key, stop: int) -> bool:
         """Whether everything before is stored, or accounted for."""
@@ -115,16 +136,21 @@ class SimWriter(Writer):
     def die(self) -> None:
         self._alive = False
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._busy and not self._waiting() and not self._news
+
     def look(self) -> None:
         """Begin to write if there is something."""
-        if self._alive and not self._busy and self._queue:
+        if self._alive and not self._busy and self._waiting():
             self._busy = True
             self._begin(list(self._next_group()))
 
     def check(self) -> None:
-        records = sum(item.size for item in self._queue if isinstance(item, Parcel))
-        if records > limits.COLLECTOR_QUEUE_BYTES + limits.MAX_FRAME_BYTES or self._bytes > records + _NAMES:
-            raise Violation(f"{self._bytes} octets wait for {self.store.url}")
+        for queue, octets in zip((self._queue, self._history), self._bytes, strict=True):
+            records = sum(item.size for item in queue if isinstance(item, Parcel))
+            if records > limits.COLLECTOR_QUEUE_BYTES + limits.MAX_FRAME_BYTES or octets > records + _NAMES:
+                raise Violation(f"{octets} octets wait for {self.store.url}")
 
     def _begin(self, group: list[Any]) -> None:
         if not self._alive:
@@ -153,10 +179,11 @@ class SimWriter(Writer):
         if not self._alive:
             return
         with self._changed:
-            self._bytes -= sum(item.size if isinstance(item, Parcel) else 400 for item in group)
+            for item in group:
+                self._bytes[isinstance(item, Parcel) and item.asked] -= _size(item)
             self.behind -= sum(item.count for item in group if isinstance(item, Parcel))
             self._writing = 0
-            roomy = self._refused and self._bytes < limits.COLLECTOR_QUEUE_BYTES // 2
+            roomy = self._refused and max(self._bytes) < limits.COLLECTOR_QUEUE_BYTES // 2
             self._refused = self._refused and not roomy
         self._busy = False
         self._told()

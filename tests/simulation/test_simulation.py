@@ -16,7 +16,7 @@ import pytest
 
 from simulation.many import many
 from simulation.safeguards import SAFEGUARDS, without
-from simulation.scene import play
+from simulation.schedule import play
 
 SEEDS = int(os.environ.get("ZLOG_SIMULATION_SEEDS", "0"))
 FIRST = int(os.environ.get("ZLOG_SIMULATION_FIRST", "1"))
@@ -44,6 +44,7 @@ def test_a_safeguard_that_is_off_is_missed(name: str) -> None:
     with without(name):
         found = next((result for seed in range(1, ENOUGH) if (result := play(seed)).violation), None)
     assert found is not None, f"{ENOUGH} schedules do without this: {name}"
+    assert "Error: " not in found.violation, f"it isn't off, but broken: {found.violation}"
     assert not play(found.seed).violation
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from zlog.collector.stores import Loss, Part
 from zlog.core.intervals import Intervals
+from zlog.core.link import Link
 from zlog.core.nodes import RunId
 from zlog.core.parcels import Key
+from zlog.core.session_effects import GAP
 from zlog.core.sync import unpack_held
+from zlog.record import Stored
 from zlog.severity import RANGES, range_index
 from zlog.wire import zre_log_msg as wire
 
@@ -38,6 +42,7 @@ class Truth:
         self.records = 0
         self._first: dict[tuple[str, Key], int] = {}  # before it, a collector's first contact may skip
         self._varying: dict[str, Collector] = {}
+        self._by_uuid: dict[UUID | None, Collector] = {}
         self._unwanted: dict[tuple[str, RunId, int], int] = {}  # when a range was last not wanted
 
     # --- what nodes do ------------------------------------------------------------------------------------------------
@@ -56,6 +61,9 @@ class Truth:
 
     def gone(self, run: RunId, first: int, start: int, stop: int) -> None:
         self.runs[run].gone[first].add(start, stop)
+
+    def started(self, collector: Collector) -> None:
+        self._by_uuid[collector.uuid] = collector
 
     # --- what is wanted -----------------------------------------------------------------------------------------------
 
@@ -111,6 +119,16 @@ class Truth:
             if record.text != f"{run.node.name} {part.range} {sequence}":
                 raise Violation(f"{sequence} of {part.range} of {run.node.name} is {record.text!r}")
 
+    def check_seen(self, collector: Collector, key: Key, record: Stored) -> None:
+        """What a view gets was logged so, and is no older than it asked for, if it was there before it."""
+        run = self.runs[key[:2]]
+        if record.text != f"{run.node.name} {record.range} {record.sequence}":
+            raise Violation(f"a view gets {record.text!r} as {record.sequence} of {record.range} of {run.node.name}")
+        assert collector.session is not None
+        stream = collector.session.book.streams[key]
+        if record.sequence < stream.since_before and record.time_ns < stream.since_ns:
+            raise Violation(f"a view gets {record.text!r}, which is older than it asked for")
+
     def check_gone(self, store: SimStore, loss: Loss) -> None:
         """What is named as gone is."""
         run = self.runs[loss.key[:2]]
@@ -138,6 +156,27 @@ class Truth:
                 f"at {first}, the range was last unwanted at {unwanted}"
             )
 
+    def check_flushed(self, node: Node, link: Link) -> None:
+        """What an application is told to be stored is: section 6.6 as `flush` has it."""
+        if not link.durable or not link.has_committed(node.run.next):
+            return
+        collector = self._by_uuid.get(link.collector)
+        if collector is None or collector.name in self._varying:
+            return
+        for index, first in enumerate(RANGES):
+            if first + 3 < collector.demand.severity:
+                continue
+            key = (*node.key, first)
+            begins = max(self._first.get((collector.name, key), 1), link._dues.bases[index])  # where WELCOME resumed
+            for store in collector.stores:
+                if store.durable and not store.optional and begins < node.run.next[index]:
+                    held = store.holds(key)
+                    if held is None or not held.covers(begins, node.run.next[index]):
+                        raise Violation(
+                            f"{node.name} takes [{begins}, {node.run.next[index]}) of {first} for stored by "
+                            f"{collector.name}, {store.path} has {held}"
+                        )
+
     # --- when all is quiet --------------------------------------------------------------------------------------------
 
     def open_ends(self) -> list[str]:
@@ -146,6 +185,10 @@ class Truth:
         for node in self.scene.nodes:
             if node.alive:
                 found += self._open_ends_of(node)
+        if not found:
+            found += self._orphans()
+            for collector in self.scene.collectors:
+                found += self._unseen(collector)
         return found
 
     def _open_ends_of(self, node: Node) -> list[str]:
@@ -178,12 +221,16 @@ class Truth:
     def _due(self, node: Node) -> list[tuple[RunId, list[int]]]:
         runs = [(node.key, list(node.run.next))]
         for key, ended in node.holdings.earlier.items():
-            runs.append(((key.node.bytes, key.epoch), [ended.next(first) for first in RANGES]))
+            run = self.runs[key.node.bytes, key.epoch]
+            exact = not run.node.lost_power  # else nobody knows how far it came
+            nexts = [len(run.logged[first]) + 1 if exact else ended.next(first) for first in RANGES]
+            runs.append(((key.node.bytes, key.epoch), nexts))
         return runs
 
     def _lacking(self, collector: Collector, node: Node, theirs: object, key: RunId, nexts: list[int]) -> list[str]:
         assert collector.session is not None
         known = any(store.holds((*key, first)) for store in collector.stores for first in RANGES)
+        known = known or (self.runs[key].began >= collector.began and not self.runs[key].node.lost_power)
         if key != node.key and not known:
             return []
         found = []
@@ -204,10 +251,61 @@ class Truth:
                 found.append(f"{collector.name} has not seen all of {first} of {key[0].hex()[:4]}")
         return found
 
+    def _unseen(self, collector: Collector) -> list[str]:
+        """What a view should have been given of runs that go on, and wasn't."""
+        reader = collector.reader
+        if reader is None or collector.name in self._varying or reader.view.dropped:
+            return []
+        found = []
+        for node in self.scene.nodes:
+            link = collector.link_of(node.uuid.bytes)
+            if not node.alive or link is None or (collector.stores and node.began < collector.began):
+                continue  # a view beside stores begins with what comes
+            run = self.runs[node.key]
+            for index, first in enumerate(RANGES):
+                key = (*node.key, first)
+                had, begins = reader.had.get(key, Intervals()), self._first.get((collector.name, key), 1)
+                for sequence in range(1, node.run.next[index] if link.wants(index) else 1):
+                    if sequence in had or sequence in run.gone[first]:
+                        continue
+                    wall_ns = run.logged[first][sequence - 1][1]
+                    old = isinstance(collector.since, int) and wall_ns < collector.since
+                    if sequence >= begins or not (collector.since is None or old):
+                        found.append(f"the view of {collector.name} lacks {sequence} of {first} of {node.name}")
+        return found
+
+    def _orphans(self) -> list[str]:
+        """What is missing of runs that nobody holds any more, and isn't named as a gap."""
+        held = {run for node in self.scene.nodes if node.alive for run, _ in self._due(node)}
+        found = []
+        for collector in self.scene.collectors:
+            session = collector.session
+            if session is None or not collector.stores:
+                continue
+            for run in self.runs:
+                if run in held:
+                    continue
+                for first in RANGES:
+                    key = (*run, first)
+                    stream = session.book.streams.get(key)
+                    if stream is not None and stream.begun:
+                        end = stream.end
+                    else:
+                        end = max((known.stop for each in collector.stores if (known := each.holds(key))), default=1)
+                    for store in collector.stores:
+                        knows = stream is not None or any(store.holds((*run, other)) for other in RANGES)
+                        if knows and (lacks := store.lacks(key, end)):
+                            found.append(f"{lacks} of {first} of {run[0].hex()[:4]} is unnamed in {store.path}")
+        return found
+
     def check_sums(self) -> None:
-        """What a store holds is what is stored, named or skipped, each once."""
+        """What a store holds is what is stored, named or skipped, each once; no gap is told of where it holds it."""
         for collector in self.scene.collectors:
             for store in collector.stores:
+                for loss in store.losses():
+                    held = store.holds(loss.key)
+                    if loss.cause == GAP and held and held.missing(loss.start, loss.stop) != [(loss.start, loss.stop)]:
+                        raise Violation(f"{store.path} tells of a gap {loss} that it holds some of: {held}")
                 for key, held in store.held().items():
                     parts = [kind[key] for kind in (store.had, store.named, store.skipped) if key in kind]
                     whole = Intervals()

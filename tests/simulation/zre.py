@@ -69,6 +69,14 @@ class Zre:
         if collector.session is not None and not collector.named:
             self.world.after(SILENCE_NS, self._silence, node, collector, collector.session)
 
+    def miss(self, node: Node, collector: Collector) -> None:
+        """So many beacons are lost that two take each other for gone, for a while."""
+        if collector.session is not None and collector.uuid is not None and not collector.named:
+            uuid = collector.uuid
+            self._say(node, SECOND, lambda: node.discovery.exit(uuid))
+            self._left(collector, collector.session, node)
+            self.world.after(self.world.between(SECOND, 4 * SECOND), self._heard, node, collector, collector.session)
+
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _meet(self, node: Node, collector: Collector) -> None:
@@ -91,7 +99,10 @@ class Zre:
         def advert() -> list[Effect]:
             return node.discovery.advert(uuid, headers) if collector.session is session else []
 
-        self._say(node, SECOND, enter)
+        lost = 0
+        while self.world.random.random() < self.scene.network.loss:
+            lost += 1  # a beacon each second
+        self._say(node, (1 + lost) * SECOND, enter)
         self._say(node, 10 * MS, join)
         if collector.adverts:
             self._say(node, 100 * MS, advert)

@@ -334,6 +334,21 @@ def test_what_was_not_demanded_in_between_is_no_gap():
     assert (10, 500, NOT_ASKED) in collecting.causes(node, 5)
 
 
+def test_what_a_new_connection_meets_while_a_demand_passes_was_asked_for_all_the_time():
+    """STATUS of before must not make it something that nobody had asked for."""
+    collecting = Collecting().after(10)
+    node = collecting.node()
+    node.meet(age=1)
+    collecting.demand(5, seconds=60)
+    node.status().send(1, 10, 5)
+    node.next[5] = 30  # on their way, while another connection takes the place of this one
+    node.reconnect().offer(age=2)
+    node.status()
+    collecting.after(5)
+    assert node.fetches(5) == [(10, 30)]
+    assert (10, 30, NOT_ASKED) not in collecting.causes(node, 5)
+
+
 def test_a_demand_on_one_node_is_no_demand_on_others():
     collecting = Collecting()
     nodes = [collecting.node(number) for number in (1, 2)]

@@ -11,60 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import DISK_FULL, NODES, TEXT_FORMAT, Died, FaultyDisk, Run, check_whole, entries, stored
+from support.crashes import (
+    RUN,
+    WRITES,
+    Death,
+    check_what_is_left,
+    empty,
+    expected_spans,
+    held_spans,
+    store_on,
+    survives,
+    write,
+)
+from support.stores import DISK_FULL, NODES, TEXT_FORMAT, FaultyDisk, Run, check_whole, entries, stored
 from zlog.collector.stores import Part, open_store
 from zlog.collector.stores import files as file_stores
 from zlog.collector.stores import sidecar as sidecars
-from zlog.collector.stores.base import Store
-from zlog.collector.stores.journal import JournalStore
-from zlog.collector.stores.jsonl import JsonlStore
-from zlog.collector.stores.text import TextStore
 from zlog.errors import StoreError
-
-RUN = Run(NODES[0], 7, 40)
-Write = list[Part] | tuple[int, int]
-
-WRITES: list[Write] = [[part] for part in RUN.parts(6)]
-WRITES += [(100, 110), (105, 120), RUN.parts(11)]
-
-
-def store_on(url: str, disk: FaultyDisk) -> Store:
-    plain = open_store(url)
-    assert isinstance(plain, JsonlStore | TextStore | JournalStore)
-    return type(plain)(plain.url.partition(":")[2], {**plain.settings, "keep": 3}, disk=disk)
-
-
-def write(store: Store, what: Write) -> None:
-    if isinstance(what, list):
-        store.write(what)
-    else:
-        store.gone((RUN.node, RUN.epoch, 9), *what, 1, 0)
-
-
-def expected_spans(done: list[Write]) -> set[tuple[int, int]]:
-    found = set()
-    for what in done:
-        for part in what if isinstance(what, list) else []:
-            found |= {(part.range, number) for number in range(part.sequence, part.stop)}
-        if isinstance(what, tuple):
-            found |= {(9, number) for number in range(*what)}
-    return found
-
-
-def held_spans(store: Store) -> set[tuple[int, int]]:
-    return {
-        (range_, number)
-        for (_, _, range_), pairs in store.held().items()
-        for start, stop in pairs
-        for number in range(start, stop)
-    }
-
-
-def check_what_is_left(store: Store) -> None:
-    """As `check_whole`, for a store that removes old files: what is left is whole, and once."""
-    keys = entries(store)
-    assert len(set(keys)) == len(keys)
-    assert {(range_, number) for _, _, range_, number in keys} <= held_spans(store)
 
 
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power-failure"])
@@ -72,33 +35,20 @@ def check_what_is_left(store: Store) -> None:
 def test_death_at_every_change(file_url, seed, power, monkeypatch, tmp_path):
     """Each system call that changes something is the last, once, with a part of it done."""
     monkeypatch.setattr(sidecars, "SPARE_BYTES", 300)  # written anew often
-    at = 0
-    while True:
+    at = 1
+    while survives(file_url, Death(at, power, seed)):
+        empty(tmp_path)
         at += 1
-        for path in sorted(tmp_path.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        disk = FaultyDisk(at, seed=seed * 1000 + at)
-        store = store_on(file_url, disk)
-        done = 0
-        try:
-            with store:
-                for what in WRITES:
-                    write(store, what)
-                    done += 1
-            break  # it came through: every change had its turn
-        except Died:
-            store._stop()  # the kernel closes what a dead process had open, and its locks go
-        if power:
-            disk.lose_power()
-        with store_on(file_url, FaultyDisk()) as store:
-            held = held_spans(store)
-            assert held in (expected_spans(WRITES[:done]), expected_spans(WRITES[: done + 1]))
-            check_what_is_left(store)
-            for what in WRITES:
-                write(store, what)
-            assert held_spans(store) == expected_spans(WRITES)
-            check_what_is_left(store)
     assert at > 30
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-failure"])
+def test_death_on_a_disk_that_fails(file_url, power, monkeypatch, tmp_path):
+    """What was taken back when a change failed stays taken back."""
+    monkeypatch.setattr(sidecars, "SPARE_BYTES", 300)
+    for seed in range(60):
+        survives(file_url, Death(5 + 3 * seed, power, seed, fails=True))
+        empty(tmp_path)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -109,8 +59,7 @@ def test_failure_at_every_change(file_url, count, monkeypatch, tmp_path):
     said: set[str] = set()
     while True:
         at += 1
-        for path in sorted(tmp_path.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
+        empty(tmp_path)
         disk = FaultyDisk(at, DISK_FULL, seed=at, count=count)
         store = store_on(file_url, disk)
         for _ in range(count + 1):
