@@ -167,3 +167,28 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_host_loses_a_share_of_what_comes_and_goes(hosts):
+    def udp():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("", PORT))
+        sock.settimeout(0)
+        return sock
+
+    with hosts[0].call(udp) as here, hosts[1].call(udp) as there:
+
+        def arrive(sender, receiver, host, count=400):
+            found = 0
+            for _ in range(count):
+                sender.sendto(b"x", (host.ip, PORT))
+                with contextlib.suppress(BlockingIOError):
+                    found += len(receiver.recv(9))
+            return found
+
+        assert arrive(here, there, hosts[1]) == 400
+        hosts[0].lose(0.3)
+        assert 200 < arrive(here, there, hosts[1]) < 360
+        assert 200 < arrive(there, here, hosts[0]) < 360
+        hosts[0].lose(0)
+        assert arrive(here, there, hosts[1]) == arrive(there, here, hosts[0]) == 400

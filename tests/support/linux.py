@@ -7,12 +7,15 @@ import socket
 import struct
 from pathlib import Path
 
+CLONE_FS = 0x200
+CLONE_NEWNS = 0x20000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 
 # What `ip`, `nsenter` and raw sockets need of a user who is root only in a namespace (linux/capability.h).
-_NETWORK_CAPABILITIES = (10, 12, 13, 21)  # NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_ADMIN
+_NETWORK_CAPABILITIES = (10, 12, 13, 18, 21)  # NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_CHROOT, SYS_ADMIN
 
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000  # linux/mount.h
 _CAPABILITY_VERSION_3 = 0x20080522
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
@@ -31,9 +34,16 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
-def setns(namespace_fd: int) -> None:
-    """Move the calling thread into an existing network namespace (setns(2))."""
-    _check(_libc.setns(namespace_fd, CLONE_NEWNET), "setns")
+def setns(namespace_fd: int, kind: int = CLONE_NEWNET) -> None:
+    """Move the calling thread into an existing namespace, of networks or of another kind (setns(2))."""
+    _check(_libc.setns(namespace_fd, kind), "setns")
+
+
+def mount_alone(path: str, size: int) -> None:
+    """Move the calling thread into a mount namespace of its own, and mount a tmpfs of so many octets there."""
+    unshare(CLONE_NEWNS)
+    _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+    _check(_libc.mount(b"none", path.encode(), b"tmpfs", 0, f"size={size}".encode()), "mount")
 
 
 def open_own_network_namespace() -> int:

@@ -17,7 +17,7 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support import linux
+from support import linux, tools
 from support.programs import Program, python_args
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Namespace:
     def __init__(self, name: str) -> None:
         self.name = name
         self._programs: list[Program] = []
-        self._fd = _in_thread(_make_namespace)
+        self._fd = in_thread(_make_namespace)
 
     @property
     def path(self) -> str:
@@ -43,7 +43,7 @@ class Namespace:
             linux.setns(self._fd)
             return function()
 
-        return _in_thread(inside)
+        return in_thread(inside)
 
     def popen(self, args: Sequence[str | Path], **popen: Any) -> Program:
         """Start a program inside; it is killed when the namespace is closed. Keywords are those of `Popen`."""
@@ -140,12 +140,29 @@ class Host(Namespace):
         """Undo `pull_cable`."""
         self._network.set_port(self, "up")
 
+    def lose(self, share: float) -> None:
+        """From now on lose this share of the packets that come in, and of those that go out; 0 ends that.
+
+        Skips the test, or fails it in CI, where the kernel can't: then there is neither `cls_bpf` nor netem.
+        """
+        self.run(["tc", "qdisc", "del", "dev", "eth0", "clsact"], check=False)
+        if not share:
+            return
+        tools.require_tool("tc", "apt-get install iproute2")
+        # One packet each: TCP would hand over 64 KiB at once, and lose or save them together.
+        self.ip_commands("link set eth0 gso_max_segs 1")
+        results = [self.run(["tc", "qdisc", "add", "dev", "eth0", "clsact"], check=False)]
+        for way in ("ingress", "egress"):
+            drop = ["tc", "filter", "add", "dev", "eth0", way, "bpf", "da", "bytecode", _dropping(share)]
+            results.append(self.run(drop, check=False))
+        if said := [result.stderr.strip() for result in results if result.returncode]:
+            tools.unavailable(f"tc can't lose packets: {said[0]}", "use a kernel with NET_CLS_BPF and NET_SCH_INGRESS")
+
 
 class Network:
     """A switch and its hosts, 10.36.0.1/24 and on. Indexing and iteration give the hosts.
 
-    `hosts` of them are plugged in. There is no way to lose or delay packets here: the netem queueing discipline
-    isn't in every kernel.
+    `hosts` of them are plugged in.
     """
 
     def __init__(self, hosts: int = 2) -> None:
@@ -194,6 +211,19 @@ class Network:
         return f"port{self.hosts.index(host)}"
 
 
+def _dropping(share: float) -> str:
+    """A classic BPF program for tc that drops this share at random: netem isn't in every kernel."""
+    random = (1 << 32) - 0x1000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM, linux/filter.h
+    below = round((1 - share) * (1 << 32))
+    program = [
+        (0x20, 0, 0, random),  # A = a random number of 32 bits
+        (0x35, 0, 1, below),  # A >= below?
+        (0x06, 0, 0, 2),  # TC_ACT_SHOT
+        (0x06, 0, 0, (1 << 32) - 1),  # TC_ACT_UNSPEC: on it goes
+    ]
+    return ",".join([str(len(program)), *(" ".join(map(str, step)) for step in program)])
+
+
 def _make_namespace() -> int:
     linux.unshare(linux.CLONE_NEWNET)
     linux.bring_up("lo")
@@ -201,7 +231,7 @@ def _make_namespace() -> int:
     return linux.open_own_network_namespace()
 
 
-def _in_thread(function: Callable[[], T]) -> T:
+def in_thread(function: Callable[[], T]) -> T:
     """The result of a function run in a thread of its own, as entering a namespace is for good."""
     results: list[T] = []
     errors: list[BaseException] = []

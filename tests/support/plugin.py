@@ -165,14 +165,19 @@ def start(no_leaks: None) -> Iterator[Callable[..., Program]]:
 _ports = itertools.count(random.SystemRandom().randrange(20000, 29000))  # below Linux's range of ephemeral ports
 
 
-@pytest.fixture
-def zre_port() -> int:
-    """A UDP port for beacons that no other test uses, so that tests don't hear each other."""
+def free_port() -> int:
+    """A UDP port for beacons that nothing else uses in this session."""
     for port in _ports:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.bind(("", port))
             return port
     raise AssertionError("unreachable: the count has no end")
+
+
+@pytest.fixture
+def zre_port() -> int:
+    """A UDP port for beacons that no other test uses, so that tests don't hear each other."""
+    return free_port()
 
 
 @pytest.fixture
