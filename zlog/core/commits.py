@@ -70,9 +70,9 @@ class Commits:
         run = self._run_of(stream)
         link = run.link or next(iter(run.holders), None)
         held = stream.settled(self._sinks)
-        through = held.through(stream.base)
-        if link is None or (not through and held.stop <= stream.base):
+        if link is None or held.stop <= stream.base:
             return  # nothing yet, or nobody to be told
+        through = max(held.through(stream.base), stream.base - 1)  # what is before was never asked for
         further = Intervals((start, stop) for start, stop in held if start > max(through, stream.base))
         message = zre_log_msg.Commit(
             node=run.uuid, epoch=run.id[1], severity=stream.key[2], through=through, intervals=further.encode()

@@ -44,9 +44,11 @@ class Dues:
                 self.bases[index] = nexts[index]  # what was committed stays so: a FETCH may lower the base
 
     def commit(self, index: int, through: int, further: Intervals) -> None:
-        """The collector has these."""
+        """The collector has these. Where it resumed behind a hole, what it lacks before that is due as well."""
         self._through[index] = through
         self._further[index] = further
+        if further and self.has_base(index):
+            self.bases[index] = min(self.bases[index], through + 1)
 
     def is_due(self, index: int) -> bool:
         """Whether the collector wants the range."""

@@ -374,14 +374,14 @@ def test_a_run_that_goes_while_it_is_fetched_is_named_in_one_go(node: Node) -> N
     assert [(gone.start, gone.stop, gone.cause) for gone in node.control()] == [(2, 3, wire.CAUSE_EVICTED)]
 
 
-def test_what_is_fetched_is_due_too_until_it_is_committed(node: Node) -> None:
-    """After a reconnect: the resume point is behind a hole."""
+def test_what_is_missing_before_the_resume_point_is_due_too_until_it_is_committed(node: Node) -> None:
     node.log(INFO, 10)
     node.linked(points={INFO: 9})
     node.sent()
     node.commit(4, Intervals([(8, 11)]))
     nexts = list(node.run.next)
-    assert node.link.has_committed(nexts)  # nobody has said yet that something is missing
+    assert not node.link.has_committed(nexts)
+    assert node.link.waiting() == 3
     node.fetch(5, 8)
     assert not node.link.has_committed(nexts)
     assert node.link.waiting() == 3
