@@ -267,7 +267,7 @@ class Scene:
             figures = (sums["sent"], sums["stored"], sums["twice"], causes, sums["unnamed"], sums["unheard"])
             self.report.append(Figures(self.fault, store, *figures, list(self.recovery_s)))
         for row in result.rows:
-            if GAP in row.named and (sent[row.key[:2]].journal or sent[row.key[:2]].whole):
+            if row.named.get(GAP) and (sent[row.key[:2]].journal or sent[row.key[:2]].whole):
                 result.problems.append(f"{row.store}: {row.named[GAP]} of {row.key} are a gap, but somebody has them")
         try:
             return result.check()

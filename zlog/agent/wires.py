@@ -132,7 +132,10 @@ class Wires:
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _PROBE_S)
         socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _PROBE_S)
         socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _PROBES)
-        socket.setsockopt(zmq.TCP_MAXRT, _SILENCE_MS)
+        if (
+            kind == zmq.DEALER
+        ):  # not on live: the kernel takes a collector for dead, too, that takes nothing for a while
+            socket.setsockopt(zmq.TCP_MAXRT, _SILENCE_MS)
         # Else one that began while the link was down, or with an address that is gone, is tried for two minutes.
         socket.setsockopt(zmq.CONNECT_TIMEOUT, _SILENCE_MS)
         socket.setsockopt(zmq.RECONNECT_IVL, 100)

@@ -122,11 +122,17 @@ class Link:
         self.control.append(self._offer(now))
 
     def disconnected(self) -> None:
-        """The sync connection is gone. What it asked for ends; records wait until WELCOME."""
+        """The sync connection is gone. What it asked for ends; records wait until WELCOME. The live one leads to the same
+        host: where it hasn't ended by itself it may be as dead, and is made anew."""
         self.control.clear()
         self._answers.clear()
         self._status_at = None
         self._welcomed = False
+        endpoint = self._endpoint or self.target.live
+        if self.ready and endpoint is not None:
+            self._live.unsubscribe_all()
+            self.ready = False
+            self.events.append(OpenLive(endpoint))
 
     def greet(self, now: int) -> None:
         """Send OFFER again."""

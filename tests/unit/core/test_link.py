@@ -216,6 +216,8 @@ def test_a_second_welcome_starts_anew_at_its_points(node: Node) -> None:
     assert node.link.peek() is None
     node.link.connected(0)
     node.welcome(points={INFO: 2})
+    assert node.sent() == []  # the live socket is a new one
+    node.go_live()
     assert node.sent() == [(INFO, 1, 2), (INFO, 3, 1)]
 
 
@@ -752,6 +754,24 @@ def test_a_static_link_opens_its_live_socket_once() -> None:
     node.link.events.clear()
     node.welcome(port=6001)
     assert list(node.link.events) == [Welcomed(COLLECTOR), OpenLive("tcp://10.0.0.7:6001")]
+
+
+@pytest.mark.parametrize("target", [STATIC, TARGET])
+def test_a_live_connection_that_outlives_sync_is_made_anew(target: Target) -> None:
+    """Its host is gone, and what waits in it would wait for minutes."""
+    node = Node(target)
+    node.link.connected(0)
+    node.welcome()
+    node.go_live()
+    assert node.link.ready
+    node.link.events.clear()
+    node.link.disconnected()
+    assert [type(event) for event in node.link.events] == [OpenLive]
+    assert not node.link.ready
+    node.link.connected(0)
+    node.welcome()
+    node.go_live()
+    assert node.link.ready
 
 
 def test_subscriptions_go_with_the_live_socket() -> None:
