@@ -21,6 +21,8 @@ from zlog.collector.sockets import Receiver
 from zlog.collector.stores import Loss
 from zlog.collector.view import View
 from zlog.collector.writer import Damaged, Roomy, Told, Writer, Written
+from zlog.core.intervals import Intervals
+from zlog.core.parcels import Key
 from zlog.core.session import Session
 from zlog.core.session_effects import GAP, Effect, Name, Report, Send, Take
 
@@ -152,14 +154,30 @@ class Core:
         self._finished = True
 
     def standing(self) -> list[Loss]:
-        """What was named as gone, the last of it, without gaps that are none any more. In the core's thread."""
-        return [part for loss in self.losses for part in self._standing(loss)]
+        """What was named as gone, the last of it, without gaps that are none any more. In the core's thread.
 
-    def _standing(self, loss: Loss) -> Iterable[Loss]:
-        stream = self.session.book.streams.get(loss.key) if loss.cause == GAP else None
-        if stream is None:
-            return (loss,)
-        return [replace(loss, start=start, stop=stop) for start, stop in stream.lacking(loss.start, loss.stop)]
+        Stores may lack different parts of a run, and each is told of its own gaps; here each record is in one at most.
+        """
+        told: dict[Key, Intervals] = {}
+        found: list[Loss] = []
+        for loss in self.losses:
+            if loss.cause != GAP:
+                found.append(loss)
+                continue
+            known = told.setdefault(loss.key, Intervals())
+            for part in self._standing(loss):
+                for start, stop in known.missing(*part):
+                    last = found[-1] if found else loss
+                    if (last.key, last.stop, last.cause) == (loss.key, start, GAP):
+                        found[-1] = replace(last, stop=stop)
+                    else:
+                        found.append(replace(loss, start=start, stop=stop))
+                known.add(*part)
+        return found
+
+    def _standing(self, loss: Loss) -> Iterable[tuple[int, int]]:
+        stream = self.session.book.streams.get(loss.key)
+        return [(loss.start, loss.stop)] if stream is None else stream.lacking(loss.start, loss.stop)
 
     def is_idle(self) -> bool:
         """Whether everything that was received is with the stores. In the core's thread."""

@@ -138,12 +138,16 @@ class Contact:
                 self._book.on_alone(run)
 
     def _inherit(self, link: Link) -> None:
-        """If somebody else holds a node's run, what is missing of it doesn't come by itself any more."""
-        if any(holder is not link for holder in link.run.holders):
-            for stream in link.run.streams:
-                if stream is not None and stream.begun:
-                    stream.seen = stream.next
-                    self._repair.check(stream)
+        """If others hold a node's run, what is missing of it doesn't come by itself any more. Now they say how far it
+        goes."""
+        run = link.run
+        heirs = [holder for holder in run.holders if holder is not link]
+        for heir in heirs:
+            self._earlier(heir, run, heir.offer[run.id], young=False)
+        for stream in run.streams:
+            if heirs and stream is not None and stream.begun:
+                stream.seen = stream.next
+                self._repair.check(stream)
 
     def release(self, link: Link, run_id: RunId) -> None:
         """The node doesn't hold this run any more."""
@@ -172,6 +176,8 @@ class Contact:
         run_id = (message.node.bytes, message.epoch)
         before = self.by_node.get(run_id[0])
         if before is not None:
+            if before.run.id == run_id:
+                before.run.link = None  # it goes on: there is nothing to inherit
             self.drop(before)
             self._remember(before)
         run = self._book.run(run_id)
@@ -266,7 +272,9 @@ class Contact:
                 self._earlier(link, run, item, young)
 
     def _earlier(self, link: Link, run: Run, held: Held, young: bool) -> None:
-        """A run that isn't the node's current one."""
+        """A run that isn't the node's current one. While its own node is connected, no other says how far it goes."""
+        if run.link is not None and run.link.is_open:
+            return
         for index, (first, following) in enumerate(held.ranges):
             stream = run.streams[index]
             if following <= 1 or not (link.wants(index) or (stream is not None and stream.begun)):

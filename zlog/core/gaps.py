@@ -68,7 +68,7 @@ class Gaps:
     def forget(self, stream: Stream) -> None:
         """The stream is left to the stores."""
         if stream.begun:
-            self._name(stream, stream.end)
+            self._name(stream, self._end(stream))
         self._watched.pop(stream, None)
         self._unmet.pop(stream.key, None)
 
@@ -97,11 +97,11 @@ class Gaps:
         """The collector ends: all that is still missing is a gap."""
         for stream in self._book.streams.values():
             if stream.begun:
-                self._name(stream, stream.end, durable=True)
+                self._name(stream, self._end(stream), durable=True)
         self._name_unmet()
 
     def _look(self, stream: Stream, now: int) -> None:
-        end = stream.end
+        end = self._end(stream)
         if self.is_held(self._book.run_of(stream)) or not any(self._new(stream, end)):
             del self._watched[stream]  # who leaves brings it back, or who sends more
             stream.gap_at = None
@@ -110,6 +110,11 @@ class Gaps:
         elif now >= stream.gap_at:
             stream.gap_at = None
             self._name(stream, min(end, stream.gap_end))
+
+    def _end(self, stream: Stream) -> int:
+        """The sequence after the last that may be a gap: none, where nothing but the OFFER of another node tells of the
+        run. Anybody can offer what never was."""
+        return stream.end if stream.came or self._book.run_of(stream).known else 1
 
     def is_held(self, run: Run) -> bool:
         """Whether somebody who is connected holds the run."""

@@ -54,7 +54,7 @@ class Run:
         holders: connections that offer it, that one included.
         offered: some connection has offered it: what is missing can be asked for.
         legacy: the collector made it up for LOG.
-        known: a store had some of it when it was first met.
+        known: a store had some of it when it was first met, or its node has been connected.
         closed: the node's last STATUS said that it ends the link.
         status_ns: when the last STATUS came, nanoseconds since 1970-01-01 00:00 UTC; 0 for never.
         links: the node's links, as in its last STATUS.

@@ -399,6 +399,14 @@ class Session:
         start, stop = message.start, message.stop or max(stream.next, message.start)
         if not 1 <= start <= stop <= MAX_NUMBER:
             raise DecodeError("value", 3, "GONE")
+        own = run.link
+        if link is not own:
+            if own is not None and own.is_open and message.cause != CAUSE_UNKNOWN:
+                self.book.discard("run", "GONE of a run whose own node is connected")
+                self._repair.released(link, run)  # what it was asked is asked of that one
+                return
+            stop = max(start, min(stop, stream.next))  # what is still to come is not its to take away
+        stream.came = True
         if message.cause == CAUSE_UNKNOWN and run is not link.run:
             self._contact.release(link, run_id)  # it let go of it since; somebody else may hold it
             return

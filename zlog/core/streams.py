@@ -83,6 +83,7 @@ class Stream:
     Attributes:
         begun: the collector has wanted it; before, nothing is missing.
         demanded: it still does.
+        came: a record of it came, or GONE.
         next: the sequence after the last that is known to exist.
         seen: the sequence after the last that came or was named; what is missing before it will not come by itself.
         skipped: what was never asked for.
@@ -101,6 +102,7 @@ class Stream:
         "bad",
         "base",
         "begun",
+        "came",
         "demanded",
         "dropped",
         "fetch",
@@ -125,6 +127,7 @@ class Stream:
         self.shares = [Share() for _ in range(sinks)]
         self.begun = False
         self.demanded = False
+        self.came = False
         self.base = 1
         self.next = 1
         self.seen = 1
@@ -159,6 +162,7 @@ class Stream:
 
     def take(self, start: int, stop: int) -> tuple[int, ...]:
         """Records came: the sinks that are to have them. The others have them, or have too many holes already."""
+        self.came = True
         takers = []
         for sink, share in enumerate(self.shares):
             has = share.has

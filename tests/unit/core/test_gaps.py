@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 
 from support.nodes import EPOCH
 from support.sessions import Collecting, FakeStore, Node
 from zlog import limits
+from zlog.collector.core import Core
+from zlog.collector.sockets import Receiver
+from zlog.collector.stores import Loss
 from zlog.core.gaps import ALONE_NS, NOBODY_NS
 from zlog.core.intervals import Intervals
 from zlog.core.session_effects import GAP
-from zlog.core.sync import Held, RunKey
+from zlog.core.sync import Held, RunKey, pack_ages
 from zlog.severity import RANGES
 from zlog.wire import zre_log_msg
 
@@ -286,3 +291,99 @@ def test_who_takes_over_from_a_silent_node_is_asked_at_once():
     heir.offer(age=0.0, runs=[Held(node.run, tuple((1, 20) if r == 9 else (1, 1) for r in RANGES))])
     (fetch,) = heir.told(zre_log_msg.Fetch)
     assert (fetch.node, fetch.start, fetch.stop) == (node.uuid, 11, 20)
+
+
+def offered(node: Node, stop: int, range_: int = 9) -> Held:
+    return Held(node.run, tuple((1, stop) if r == range_ else (1, 1) for r in RANGES))
+
+
+@pytest.mark.parametrize("ends", ["in time", "with the collector"])
+def test_what_nothing_came_of_and_only_another_node_offered_is_no_gap(ends: str):
+    collecting = Collecting().after(10)
+    liar, nobody = collecting.node(1), collecting.node(2)
+    liar.offer(age=0.0, runs=[offered(nobody, 2**60)], ages=pack_ages([0, 0]))
+    assert liar.fetches() == [(1, 2**60)]
+    gone(collecting, liar)
+    if ends == "in time":
+        collecting.after(ALONE_S)
+    collecting.end()
+    assert gaps(collecting, nobody) == []
+
+
+def test_what_something_came_of_is_a_gap_as_far_as_it_was_offered():
+    collecting = Collecting().after(10)
+    heir, dead = collecting.node(1), collecting.node(2)
+    heir.offer(age=0.0, runs=[offered(dead, 30)], ages=pack_ages([0, 0]))
+    heir.say(dead.batch(1, 11))
+    gone(collecting, heir).after(ALONE_S)
+    assert gaps(collecting, dead) == [(11, 30)]
+
+
+def test_what_a_store_had_some_of_is_a_gap_as_far_as_it_was_offered():
+    store = FakeStore()
+    collecting = Collecting([store]).after(10)
+    heir, dead = collecting.node(1), collecting.node(2)
+    store.held[dead.key()] = Intervals([(1, 11)])
+    heir.offer(runs=[offered(dead, 30)])
+    gone(collecting, heir).after(ALONE_S)
+    assert gaps(collecting, dead) == [(11, 30)]
+
+
+@pytest.mark.parametrize("by", ["OFFER", "STATUS"])
+def test_a_node_that_died_before_anything_came_is_a_gap_as_far_as_it_told(by: str):
+    collecting = Collecting().after(10)
+    node = collecting.node()
+    if by == "OFFER":
+        node.next[9] = 15
+    node.meet(age=0.0)
+    if by == "STATUS":
+        node.next[9] = 15
+        node.status()
+    gone(collecting, node).after(ALONE_S)
+    assert gaps(collecting, node) == [(1, 15)]
+
+
+def test_a_node_that_died_before_anything_came_is_a_gap_as_far_as_its_heir_told():
+    collecting = Collecting().after(10)
+    node, heir = collecting.node(1), collecting.node(2)
+    node.meet(age=0.0)
+    gone(collecting, node)
+    heir.offer(age=0.0, runs=[offered(node, 30)])
+    gone(collecting, heir).after(ALONE_S)
+    assert gaps(collecting, node) == [(1, 30)]
+
+
+def test_a_gap_of_several_stores_is_told_once():
+    """Their holes differ, so that each is told of others; what the collector tells has each record once."""
+    stores = [FakeStore(), FakeStore(), FakeStore()]
+    collecting = Collecting(stores)
+    node = collecting.node()
+    node.meet(age=0.0)
+    node.send(1, 4)
+    stores[0].room = 0
+    node.send(4, 7)
+    stores[1].room = 0
+    node.send(7, 10)
+    node.next[9] = 12
+    node.status()
+    gone(collecting, node).after(ALONE_S)
+    core = Core(collecting.session, Mock(spec=Receiver), [], None, lambda: None)
+    for sink in range(3):
+        for start, stop in gaps(collecting, node, sink=sink):
+            core.losses.append(Loss(node.uuid.hex, node.epoch, 9, start, stop, GAP, 5))
+    assert len(core.losses) == 3
+    assert [(loss.start, loss.stop, loss.cause) for loss in core.standing()] == [(4, 12, GAP)]
+    core.losses.append(Loss(node.uuid.hex, node.epoch, 9, 20, 30, zre_log_msg.CAUSE_DROPPED, 6))
+    core.losses.append(Loss(node.uuid.hex, node.epoch, 13, 4, 7, GAP, 7))
+    node.reconnect().meet()
+    for store in stores:
+        store.room = 10**9
+    collecting.carry_out(collecting.session.ready(0, collecting.now))
+    collecting.carry_out(collecting.session.ready(1, collecting.now))
+    node.answer(6, 9)
+    assert [(loss.range, loss.start, loss.stop, loss.cause) for loss in core.standing()] == [
+        (9, 4, 6, GAP),
+        (9, 9, 12, GAP),
+        (9, 20, 30, zre_log_msg.CAUSE_DROPPED),
+        (13, 4, 7, GAP),
+    ]

@@ -379,6 +379,103 @@ def test_an_earlier_run_that_the_node_lets_go_of_is_not_lost(collecting):
     assert second.fetches() == [(20, 50)]
 
 
+# --- what a node says of a run that isn't its own ---------------------------------------------------------------------
+
+
+def of_other(node, start, stop, cause=zre_log_msg.CAUSE_EVICTED):
+    return zre_log_msg.Gone(node=node.uuid, epoch=node.epoch, severity=9, start=start, stop=stop, cause=cause)
+
+
+def left(collecting, node):
+    collecting.carry_out(collecting.session.unreachable(node.identity, collecting.now))
+
+
+def test_nobody_else_names_what_a_connected_node_has_as_gone(collecting, node):
+    liar = collecting.node(2)
+    liar.meet(runs=[earlier(node, node.epoch)])
+    node.send(1, 10).send(20, 30)
+    liar.say(of_other(node, 1, 2**60)).say(of_other(node, 10, 20))
+    node.send(30, 40)
+    assert collecting.causes(node) == []
+    assert collecting.session.discarded["run"] == 2
+    assert node.fetches() == [(10, 20)]
+    node.gone(10, 12).gone(40, 50).send(50, 60)  # but it does itself, also without being asked
+    assert collecting.causes(node) == [(10, 12, 1), (40, 50, 1)]
+    assert collecting.stored(node) == [*range(1, 10), *range(20, 40), *range(50, 60)]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_nobody_names_the_future_of_another_nodes_run_as_gone(collecting, node, silent):
+    liar = collecting.node(2)
+    node.send(1, 10)
+    node.next[9] = 15
+    node.status()
+    if silent:
+        collecting.after(8)
+    else:
+        left(collecting, node)
+    liar.meet(runs=[earlier(node, node.epoch, following=12)])
+    liar.say(of_other(node, 12, 2**60))
+    assert collecting.causes(node) == [(12, 15, 1)]
+    liar.say(of_other(node, 20, 2**60))
+    assert collecting.causes(node) == [(12, 15, 1)]
+    if silent:
+        node.status()
+    else:
+        node.reconnect().meet(age=20)
+    node.send(15, 30)
+    assert collecting.stored(node) == [*range(1, 10), *range(15, 30)]
+
+
+def test_who_took_a_run_over_names_what_is_gone_as_far_as_it_offered(collecting, node):
+    node.send(1, 10)
+    left(collecting, node)
+    heir = collecting.node(2)
+    heir.offer(runs=[earlier(node, node.epoch)])
+    assert heir.fetches() == [(10, 50)]
+    heir.say(of_other(node, 10, 50))
+    assert collecting.causes(node) == [(10, 50, 1)]
+    collecting.after(10)
+    assert heir.fetches() == []
+
+
+def test_only_a_connected_node_says_how_far_its_run_goes(collecting, node):
+    node.send(1, 10)
+    other = collecting.node(2)
+    other.meet(runs=[earlier(node, node.epoch, following=60)])
+    stream = collecting.session.book.streams[node.key()]
+    assert stream.next == 10
+    node.reconnect().meet(age=12)  # it goes on
+    assert stream.next == 10
+    left(collecting, node)
+    assert stream.next == 60
+    assert other.fetches() == [(10, 60)]
+
+
+def test_what_was_offered_meanwhile_counts_when_the_node_falls_silent(collecting, node):
+    node.send(1, 10)
+    other = collecting.node(2)
+    other.meet(runs=[earlier(node, node.epoch, following=60)])
+    collecting.after(3)
+    assert other.status().fetches() == []
+    collecting.after(4)
+    assert other.fetches() == [(10, 60)]
+
+
+def test_who_was_asked_while_the_node_was_away_is_asked_no_more_when_it_is_back(collecting, node):
+    node.send(1, 10)
+    left(collecting, node)
+    other = collecting.node(2)
+    other.meet(runs=[earlier(node, node.epoch, following=20)])
+    stream = collecting.session.book.streams[node.key()]
+    assert stream.fetch.identity == other.identity
+    node.next[9] = 20
+    node.reconnect().meet(age=12)
+    other.say(of_other(node, 10, 20))
+    assert collecting.causes(node) == []
+    assert node.fetches() == [(10, 20)]
+
+
 # --- no live link -----------------------------------------------------------------------------------------------------
 
 
