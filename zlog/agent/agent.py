@@ -86,6 +86,13 @@ class Agent:
         self._node = node
         self._intake.sleep(-1)  # the first record wakes it
 
+    def _forget(self) -> None:
+        """In a forked child of a process that was ending it: it stays ended, and nothing of the parent's is used."""
+        self._lock = threading.Lock()
+        self._engine = self._network = self._disk = self._node = self._starter = None
+        self._undo = lambda: None
+        self._intake.awake()
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -151,8 +158,11 @@ class Agent:
             if self._state != "running" or self._engine is None or self._network is None:
                 self._state = "ended"
                 self._intake.awake()
-                if self._disk is not None and self._engine is None:
-                    self._disk.close(time.monotonic_ns())
+                if self._engine is None:
+                    if self._disk is not None:
+                        self._disk.close(time.monotonic_ns())
+                    if self in _agents:
+                        _agents.remove(self)
                 return True
             self._state = "ended"
             engine, network = self._engine, self._network
@@ -368,12 +378,16 @@ def _stop_all() -> None:
 
 def _in_child() -> None:
     """A child has none of the parent's threads. The sockets stay its parent's: they are neither used nor closed."""
-    for agent in _agents:
+    for agent in list(_agents):
         _inherited.extend(each for each in (agent._engine, agent._network) if each is not None)
         if agent._disk is not None:
             agent._disk.abandon()
         agent._intake.clear()
-        agent._make(None)
+        if agent._state == "ended":  # and was about to go
+            _agents.remove(agent)
+            agent._forget()
+        else:
+            agent._make(None)
 
 
 atexit.register(_stop_all)

@@ -19,6 +19,7 @@ import contextlib
 import errno
 import os
 import threading
+from functools import partial
 from typing import Final
 
 from zlog.agent import trim
@@ -33,7 +34,7 @@ from zlog.core.journal import Cursor, Gone
 from zlog.core.sync import RunKey
 from zlog.limits import JOURNAL_RUNS
 from zlog.report import Once
-from zlog.severity import RANGES
+from zlog.severity import RANGES, range_index
 
 __all__ = ["DiskJournal"]
 
@@ -46,6 +47,8 @@ _LEAST_SEGMENT: Final = 16 * 1024
 _MOST_SEGMENT: Final = 1024 * 1024
 #: A disk that fails is told of so often at most.
 _SAY_NS: Final = 3600 * _SECOND
+#: How often it sees whether its folder is still there: who writes to files that were removed doesn't notice.
+_CHECK_NS: Final = _SECOND
 _NEW: Final = ".new-"  # a folder that isn't held yet
 _NEW_NS: Final = 60 * _SECOND
 
@@ -96,6 +99,8 @@ class DiskJournal:
         self._retry_at: int | None = None
         self._retry_ns = _FIRST_RETRY_NS
         self._say_at = 0
+        self._check_at = 0
+        self._done = [1] * len(RANGES)  # what follows what was written, or given up
         self._look_at = 0
         self._ages = Ages(directory, clocks)
         self._unheld: dict[str, int] = {}  # folders that nobody has finished, and since when we know them
@@ -115,8 +120,10 @@ class DiskJournal:
         """
         if self._closed or (self._retry_at is not None and now < self._retry_at):
             return
-        run, cursor = self._holdings.run, self._cursor
+        run = self._holdings.run
         try:
+            self._check(now)
+            cursor = self._cursor
             item = cursor.peek()
             if self._writer is None:
                 if item is None and run.ordinal == 1:
@@ -129,10 +136,13 @@ class DiskJournal:
             grown = False
             while item is not None:
                 if isinstance(item, Gone):
+                    index, stop = range_index(item.range), item.stop
                     if self.failing is not None:
-                        self.unwritten += item.stop - item.start
+                        self.unwritten += max(0, stop - max(item.start, self._done[index]))
                 else:
                     grown = writer.write(item) or grown
+                    index, stop = range_index(item.range), item.stop
+                self._done[index] = max(self._done[index], stop)
                 cursor.take()
                 item = cursor.peek()
             if writer.changed:
@@ -150,12 +160,29 @@ class DiskJournal:
         """When `pump` has something to do by itself."""
         return self._retry_at
 
-    def _prepare(self) -> None:
-        """From the application's first call that logs: whatever happens from now on, there is a folder that tells."""
+    def _check(self, now: int) -> None:
+        """Begin anew, with all that memory still has, when somebody has removed the folder."""
+        if self._writer is None or now < self._check_at:
+            return
+        self._check_at = now + _CHECK_NS
+        if not self._is_held():
+            self._close_writer()
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = self._kept = None
+            self._holdings.journal.back(None)
+            self._cursor = Cursor(self._holdings.journal, 1, dict.fromkeys(RANGES, 1))
+
+    def _prepare(self) -> bool:
+        """From the application's first call that logs: whatever happens from now on, there is a folder that tells.
+        Returns whether there is."""
         with self._making:
             if not self._closed and self._writer is None and self._state is None:
                 with contextlib.suppress(OSError):  # the agent's thread tries again, and says what is wrong
                     self._state = self._make_folder()
+            return self._writer is not None or self._state is not None
 
     def _begin(self) -> Writer:
         with self._making:
@@ -217,10 +244,8 @@ class DiskJournal:
         self.failing = error.strerror or str(error)
         self._retry_at = now + self._retry_ns
         self._retry_ns = min(_LAST_RETRY_NS, self._retry_ns * 2)
-        if isinstance(error, FileNotFoundError | BlockingIOError) and self._writer is not None:
-            self._writer.close()
-            self._writer = None
-            self._holdings.journal.back(None)
+        if isinstance(error, FileNotFoundError | BlockingIOError):
+            self._close_writer()
 
     def _recovered(self) -> None:
         self.failing = self._retry_at = None
@@ -248,8 +273,10 @@ class DiskJournal:
             names = os.listdir(self._directory)
             if any(run_of(name) is not None for name in names):
                 self._ages.look()
-            for name in sorted(names, key=self._written):
-                self._adopt(name, now)
+            for name in names:
+                if name.startswith(_NEW) and now - self._unheld.setdefault(name, now) > _NEW_NS:
+                    self._discard(name)
+            self._adopt_newest([name for name in names if run_of(name) is not None and name not in self._locks], now)
             self._trim()
         except OSError as error:
             self._once.warn("look", "can't read the journals in %s: %s", self._directory, error.strerror)
@@ -259,34 +286,55 @@ class DiskJournal:
         """When `look` has something to do, while a collector is there."""
         return self._look_at
 
-    def _adopt(self, name: str, now: int) -> None:
+    def _adopt_newest(self, names: list[str], now: int) -> None:
+        """Take over as many of these as fit, in the order in which they were written. The others stay as they are, for
+        other agents, and until there is room."""
+        held: list[tuple[str, int]] = []
+        for name in sorted(names, key=self._written, reverse=True):
+            descriptor = self._hold(name)
+            if descriptor is None:
+                continue
+            if len(self.adopted) + len(held) >= JOURNAL_RUNS:
+                os.close(descriptor)
+                self._once.warn(
+                    "runs",
+                    "takes over no more than %d runs that ended; older ones wait in %s",
+                    JOURNAL_RUNS,
+                    self._directory,
+                )
+                break
+            held.append((name, descriptor))
+        for name, descriptor in reversed(held):
+            self._adopt(name, descriptor, now)
+
+    def _hold(self, name: str) -> int | None:
+        """Hold a folder of ours that nobody holds. Another user's is left to that: who can read it may not be able to
+        write or remove it. Root takes all."""
+        path = os.path.join(self._directory, name)
+        with contextlib.suppress(OSError):
+            user = os.geteuid()
+            if user == 0 or os.lstat(path).st_uid == user:
+                return hold(path)
+        return None
+
+    def _adopt(self, name: str, descriptor: int, now: int) -> None:
         path = os.path.join(self._directory, name)
         run = run_of(name)
-        if run is None:
-            if name.startswith(_NEW) and now - self._unheld.setdefault(name, now) > _NEW_NS:
-                self._discard(name)
+        assert run is not None
+        kept = Kept(path, run, self._segments)
+        try:
+            kept.read()
+        except OSError:
+            os.close(descriptor)
             return
-        if name in self._locks:
-            return
-        with contextlib.suppress(OSError):
-            descriptor = hold(path)
-            if descriptor is None:
-                return
-            kept = Kept(path, run, self._segments)
-            try:
-                kept.read()
-            except OSError:
-                os.close(descriptor)
-                raise
-            with contextlib.suppress(OSError):  # no space: whoever takes it over next tries again
-                kept.settle()
-            while len(self.adopted) >= JOURNAL_RUNS:
-                self._drop(next(iter(self.adopted)))
-            self._locks[name] = descriptor
-            self.adopted[run] = self._holdings.earlier[run] = kept
-            age = self._ages.age(run.epoch)
-            if age is not None:
-                self._holdings.began[run] = now - age
+        with contextlib.suppress(OSError):  # no space: whoever takes it over next tries again
+            if (settled := kept.settle()) is not None:
+                self._syncer.sync([settled], partial(remove_tally, path))
+        self._locks[name] = descriptor
+        self.adopted[run] = self._holdings.earlier[run] = kept
+        age = self._ages.age(run.epoch)
+        if age is not None:
+            self._holdings.began[run] = now - age
 
     def _drop(self, run: RunKey) -> None:
         """Remove a run that was taken over."""
@@ -300,7 +348,7 @@ class DiskJournal:
     def _discard(self, name: str) -> None:
         """Remove a folder that nobody holds."""
         path = os.path.join(self._directory, name)
-        descriptor = hold(path)
+        descriptor = self._hold(name)
         if descriptor is not None:
             remove_folder(path)
             os.close(descriptor)
@@ -340,6 +388,9 @@ class DiskJournal:
                 any(end > 1 for end in kept.ends) or max(kept.nexts) == 1 or self._known(kept.path) < oldest_ns
             ):
                 self._drop(run)
+        for name in names:  # what nobody has taken over may have no segment that could be too old
+            if name not in self._locks and name not in free and self._is_past(name, oldest_ns):
+                self._discard(name)
         for name, descriptor in free.items():
             if descriptor is not None:
                 if not trim.segments_in(self._directory, name, self._ages):
@@ -349,6 +400,11 @@ class DiskJournal:
     def _written(self, name: str) -> int:
         """To take the oldest run first."""
         return self._ages.order(stamp(os.path.join(self._directory, name)))
+
+    def _is_past(self, name: str, oldest_ns: int) -> bool:
+        """Whether a run has no segment, and is too old."""
+        path = os.path.join(self._directory, name)
+        return self._known(path) < oldest_ns and not trim.segments_in(self._directory, name, self._ages)
 
     def _known(self, path: str) -> int:
         """When a run last gave out numbers, at the latest."""
@@ -360,6 +416,7 @@ class DiskJournal:
         """Write the rest, sync it, and let others have the runs."""
         if not self._closed:
             self._retry_at = None
+            self._check_at = now
             self.pump(now)
             self._closed = True
             self._end_tally()
@@ -384,15 +441,18 @@ class DiskJournal:
             with contextlib.suppress(OSError):
                 nexts = zip(self._holdings.run.next, counts, strict=True)
                 self._writer.note([max(following, counted + 1) for following, counted in nexts])
-                remove_tally(self._path)
-        elif self._state is None and self._tally.path is not None:  # no folder leads to it
+                remove_tally(self._path, self._tally.path)
+        elif self._tally.path is not None:
             with contextlib.suppress(OSError):
-                os.unlink(self._tally.path)
+                if self._state is None or not self._is_held():  # no folder leads to it
+                    os.unlink(self._tally.path)
 
     def abandon(self) -> None:
         """In a forked child: the folders are its parent's, who goes on to hold them."""
         self._closed = True
-        self._tally = None
+        if self._tally is not None:
+            self._tally.abandon()
+            self._tally = None
         with contextlib.suppress(OSError):
             if self._writer is not None:
                 self._writer.close()

@@ -28,6 +28,7 @@ from uuid import UUID
 from zlog.agent import tally
 from zlog.core.batches import Batch
 from zlog.core.journal import Gone
+from zlog.core.parcels import MAX_NUMBER
 from zlog.core.segments import BATCH, HEAD_SIZE, Segment, head_of
 from zlog.core.sync import RunKey
 from zlog.severity import RANGES, range_index
@@ -58,7 +59,7 @@ def run_of(name: str) -> RunKey | None:
 def segment_of(name: str) -> tuple[int, int] | None:
     """Range and first sequence of a segment; None for another file."""
     match = _SEGMENT.fullmatch(name)
-    if match is None or int(match[1]) not in RANGES or not 1 <= int(match[2]) < 1 << 64:
+    if match is None or int(match[1]) not in RANGES or not 1 <= int(match[2]) < MAX_NUMBER:
         return None
     return int(match[1]), int(match[2])
 
@@ -142,22 +143,29 @@ class Kept:
                 start = self._starts[index][-1]
                 with contextlib.suppress(OSError):
                     last = self._segments.load(self._segment(first, start), first, start).next
-                last = max(last, start)
+                last = max(last, start) if last <= MAX_NUMBER else start
             self.ends[index] = max(ends[index], last)
             self.nexts[index] = max(nexts[index], self.ends[index])
         counts = tally.read(self.path, self.run, [following - 1 for following in self.nexts])
         self.nexts = [counted + 1 for counted in counts]
 
-    def settle(self) -> None:
-        """Keep here what was counted elsewhere: the process is dead, and its host may be next. Raises OSError."""
-        if os.path.lexists(os.path.join(self.path, tally.LINK)):
-            descriptor = os.open(os.path.join(self.path, STATE), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640)
-            try:
-                _write_state(descriptor, self.nexts, self.ends)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            tally.remove(self.path)
+    def settle(self) -> str | None:
+        """Keep here what was counted elsewhere: the process is dead, and its host may be next. Raises OSError.
+
+        Returns:
+            The file to sync before the count is removed; None where there is no count.
+        """
+        if not os.path.lexists(os.path.join(self.path, tally.LINK)):
+            return None
+        path = os.path.join(self.path, STATE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        try:
+            found = os.fstat(descriptor)
+            _write_state(descriptor, self.nexts, self.ends)
+            os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))  # the run is as old as it was
+        finally:
+            os.close(descriptor)
+        return path
 
     @property
     def is_empty(self) -> bool:
@@ -338,4 +346,6 @@ def _read_state(path: str) -> tuple[list[int], list[int]]:
     if len(total) < _SUM.size or _SUM.unpack(total)[0] != zlib.crc32(head) or not head.startswith(_STATE_MARK):
         return nothing, nothing
     numbers = [max(1, number) for number in _STATE.unpack(head)[1:]]
+    if max(numbers) > MAX_NUMBER:  # no collector would take what this is offered with
+        return nothing, nothing
     return numbers[: len(RANGES)], numbers[len(RANGES) :]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
 
 import pyre
 
 from zlog import handler
 from zlog.agent.agent import Agent
 from zlog.config import Settings
+from zlog.report import Once
 
 __all__ = ["attach", "current", "flush", "settings", "shutdown", "start"]
 
 _lock = threading.RLock()
 _agent: Agent | None = None
+_once: Final = Once("the agent of this process", logging.getLogger("zlog.agent"))
 
 
 def start(
@@ -36,7 +40,8 @@ def start(
     exit_timeout_s: float | None = None,
     node: pyre.Pyre | None = None,
 ) -> Agent:
-    """Start the agent of this process; a second call returns the one that runs.
+    """Start the agent of this process; a second call returns the one that runs, and a warning names what it was given
+    that differs.
 
     It isn't needed: the first record that reaches a `zlog.Handler` starts the agent, set up by the environment. Call it
     to say more, and to be found before the first record.
@@ -52,28 +57,42 @@ def start(
     """
     global _agent
     with _lock:
+        options = {
+            "name": name,
+            "floor": floor,
+            "collectors": collectors,
+            "interface": interface,
+            "port": port,
+            "discover": discover,
+            "journal_bytes": journal_bytes,
+            "journal": journal,
+            "journal_dir_bytes": journal_dir_bytes,
+            "journal_age_s": journal_age_s,
+            "allow_hosts": allow_hosts,
+            "exit_timeout_s": exit_timeout_s,
+        }
         if _agent is not None:
+            _tell_what_differs(_agent, settings, options, node)
             return _agent
-        if settings is None:
-            settings = Settings.read(
-                {
-                    "name": name,
-                    "floor": floor,
-                    "collectors": collectors,
-                    "interface": interface,
-                    "port": port,
-                    "discover": discover,
-                    "journal_bytes": journal_bytes,
-                    "journal": journal,
-                    "journal_dir_bytes": journal_dir_bytes,
-                    "journal_age_s": journal_age_s,
-                    "allow_hosts": allow_hosts,
-                    "exit_timeout_s": exit_timeout_s,
-                }
-            )
-        _agent = Agent(settings, node)
+        _agent = Agent(settings if settings is not None else Settings.read(options), node)
         handler.adopt(_agent)
         return _agent.start()
+
+
+def _tell_what_differs(
+    agent: Agent, settings: Settings | None, options: Mapping[str, Any], node: pyre.Pyre | None
+) -> None:
+    """The agent runs already: what it was set up with stays. Raises SettingsError."""
+    if settings is not None:
+        given, wanted = [each.name for each in fields(Settings)], settings
+    else:
+        given, wanted = [name for name, value in options.items() if value is not None], Settings.read(options, {})
+    ignored = [name for name in given if getattr(wanted, name) != getattr(agent.settings, name)]
+    if node is not None and node.uuid() != agent.uuid:
+        ignored.append("node")
+    if ignored:
+        what = ", ".join(ignored)
+        _once.warn(what, "runs already, with other settings; ignored: %s (zlog.shutdown ends it first)", what)
 
 
 def attach(node: pyre.Pyre, **options: Any) -> Agent:

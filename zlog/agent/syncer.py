@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Callable, Iterable
 from typing import Final
 
 __all__ = ["Syncer"]
@@ -18,15 +19,20 @@ class Syncer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._paths: set[str] = set()
+        self._paths: dict[str, Callable[[], object] | None] = {}
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def sync(self, paths: set[str]) -> None:
-        """Sync these files and folders soon."""
+    def sync(self, paths: Iterable[str], then: Callable[[], object] | None = None) -> None:
+        """Sync these files and folders soon.
+
+        Args:
+            then: called for each that was synced, from whatever thread; not if that failed.
+        """
         with self._lock:
-            self._paths |= paths
+            for path in paths:
+                self._paths[path] = then or self._paths.get(path)
         self._wake.set()
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="zlog-journal", daemon=True)
@@ -50,12 +56,14 @@ class Syncer:
 
     def _now(self) -> None:
         with self._lock:
-            paths, self._paths = self._paths, set()
+            paths, self._paths = self._paths, {}
             self._wake.clear()
-        for path in paths:
+        for path, then in paths.items():
             with contextlib.suppress(OSError):  # removed; or a disk that fails, which writes will tell
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
+                if then is not None:
+                    then()

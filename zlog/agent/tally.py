@@ -24,8 +24,9 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count, repeat
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from zlog.core.parcels import MAX_NUMBER
 from zlog.core.sync import RunKey
 from zlog.severity import MOST, RANGES
 
@@ -52,82 +53,115 @@ def slots() -> Slots:
     return [NOTHING] * (MOST + 1)
 
 
+class _Counting(NamedTuple):
+    """Where a run is counted, and what does it; all of it is set at once.
+
+    Attributes:
+        path: of the file; None where there is none.
+        view: of its memory; None where nothing is counted any more.
+        counters: what is called for each record, by severity.
+    """
+
+    path: str | None
+    view: memoryview | None
+    counters: Slots
+
+
 class Tally:
     """The count of one run.
 
     Args:
         run: whose it is.
         slots: what calls use; from the first call on they count.
-        begun: called when the first record is counted, and the file is there.
-
-    Attributes:
-        path: of the file; None where there is none.
+        begun: called when the first record is counted, and the file is there; says whether a folder leads to it. Where
+            none does nothing is counted: nobody could find the file, nor remove it.
     """
 
-    def __init__(self, run: RunKey, slots: Slots, begun: Callable[[], object]) -> None:
-        self.path: str | None = None
+    def __init__(self, run: RunKey, slots: Slots, begun: Callable[[], bool]) -> None:
         self._run = run
         self._slots = slots
         self._begun = begun
-        self._view: memoryview | None = None
-        self._counters: Slots | None = None
+        self._counting: _Counting | None = None
         self._lock = threading.RLock()  # a signal's handler may log while its thread makes the file
         slots[:] = [partial(self._first, severity) for severity in range(MOST + 1)]
 
+    @property
+    def path(self) -> str | None:
+        """Of the file; None where there is none."""
+        counting = self._counting
+        return None if counting is None else counting.path
+
     def counts(self) -> list[int]:
         """How many records of each range were given, by index; none where nothing is counted."""
-        view = self._view
-        return [] if view is None else view[_HEAD.size // 8 :].tolist()
+        counting = self._counting
+        return [] if counting is None or counting.view is None else counting.view[_HEAD.size // 8 :].tolist()
 
     def end(self) -> list[int]:
         """Count no more; return the last counts. The file stays: `remove` it when they are kept elsewhere."""
         with self._lock:
             counts = self.counts()
-            self._counters = self._slots[:] = slots()
-            self._view = None
+            self._counting = _Counting(self.path, None, slots())
+            self._slots[:] = self._counting.counters
         return counts
+
+    def abandon(self) -> None:
+        """In a forked child: what calls there give is not its parent's."""
+        self._slots[:] = slots()
 
     def _first(self, severity: int) -> None:
         """Stands in for counting until there is a file, and what leads to it: the calls of other threads wait so long.
         Those in the same thread, from a signal's handler or by `begun`, do not."""
         with self._lock:
-            if self._counters is None:
-                found = self._make()
-                if self._counters is not None:  # by a signal's handler, just now
-                    if found is not None:
-                        os.unlink(found[0])
+            if self._counting is None:
+                mine = self._make()
+                # No call in here, and one line: a signal's handler can't come between the question and the answer.
+                self._counting = self._counting or mine
+                if self._counting is not mine:  # by a signal's handler, just now
+                    _unlink(mine.path)
                 else:
-                    self._counters = self._counters_in(found)
-                    try:
-                        self._begun()
-                    finally:
-                        self._slots[:] = self._counters
-            self._counters[severity]()
+                    self._lead(mine)
+            self._counting.counters[severity]()
 
-    def _make(self) -> tuple[str, memoryview] | None:
+    def _lead(self, mine: _Counting) -> None:
+        is_led_to = True
+        try:
+            is_led_to = self._begun()
+        finally:
+            if not is_led_to:
+                self._counting = _Counting(None, None, slots())
+                _unlink(mine.path)
+            if self._counting is not None:
+                self._slots[:] = self._counting.counters
+
+    def _make(self) -> _Counting:
         path = os.path.join(_SHARED, f"{_PREFIX}{os.urandom(12).hex()}")
         head = _HEAD.pack(_MARK, self._run.node.bytes, self._run.epoch) + bytes(_COUNTS.size)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
         except OSError:
-            return None
+            return _Counting(None, None, slots())
         try:
             if os.write(descriptor, head) < len(head):  # written, not only made so large: its memory is there for good
                 raise OSError
-            return path, memoryview(mmap.mmap(descriptor, len(head))).cast("Q")
+            view = memoryview(mmap.mmap(descriptor, len(head))).cast("Q")
+            return _Counting(path, view, _counters_in(view))
         except (OSError, ValueError):
-            os.unlink(path)
-            return None
+            _unlink(path)
+            return _Counting(None, None, slots())
         finally:
             os.close(descriptor)
 
-    def _counters_in(self, found: tuple[str, memoryview] | None) -> Slots:
-        if found is None:
-            return slots()
-        self.path, self._view = found
-        first = _HEAD.size // 8
-        ranges = [map(_put, repeat(self._view), repeat(first + index), count(1)) for index in range(len(RANGES))]
-        return [NOTHING, *(ranges[(severity - 1) >> 2].__next__ for severity in range(1, MOST + 1))]
+
+def _counters_in(view: memoryview) -> Slots:
+    first = _HEAD.size // 8
+    ranges = [map(_put, repeat(view), repeat(first + index), count(1)) for index in range(len(RANGES))]
+    return [NOTHING, *(ranges[(severity - 1) >> 2].__next__ for severity in range(1, MOST + 1))]
+
+
+def _unlink(path: str | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def link(folder: str, path: str) -> None:
@@ -164,13 +198,18 @@ def read(folder: str, run: RunKey, numbered: Sequence[int]) -> list[int]:
         return nothing
     counts = _COUNTS.unpack_from(data, _HEAD.size)
     return [
-        counted if least <= counted <= least + _MOST_WAITING else least
+        counted if least <= counted <= least + _MOST_WAITING and counted < MAX_NUMBER else least
         for counted, least in zip(counts, nothing, strict=True)
     ]
 
 
-def remove(folder: str) -> None:
-    """Remove a run's count: it is kept elsewhere, or the run goes."""
+def remove(folder: str, known: str | None = None) -> None:
+    """Remove a run's count: it is kept elsewhere, or the run goes.
+
+    Args:
+        known: the file, for whoever made it: it goes even if the folder is gone.
+    """
+    _unlink(known)
     link_path = os.path.join(folder, LINK)
     with contextlib.suppress(OSError):
         path = os.readlink(link_path)

@@ -122,8 +122,10 @@ class Link:
         self.control.append(self._offer(now))
 
     def disconnected(self) -> None:
-        """The sync connection is gone. What it asked for ends; records wait until WELCOME. The live one leads to the same
-        host: where it hasn't ended by itself it may be as dead, and is made anew."""
+        """The sync connection is gone. What it asked for ends; records wait until WELCOME.
+
+        The live one leads to the same host: where it hasn't ended by itself it may be as dead, and is made anew.
+        """
         self.control.clear()
         self._answers.clear()
         self._status_at = None

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -18,9 +19,11 @@ import pytest
 import zlog
 from support.programs import Program, python_args
 from tests.integration.agent.conftest import texts
+from zlog import report
 from zlog.agent import Agent
 from zlog.collector import Collector, CollectorStatus
 from zlog.config import Settings
+from zlog.zre import Pyre
 
 ProgramMaker = Callable[..., Program]
 CollectorMaker = Callable[..., Collector]
@@ -555,3 +558,69 @@ def test_an_agent_that_has_ended_wakes_nobody(zre_port: int) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_an_agent_that_has_ended_does_so_in_forked_children_too(tmp_path: Path, program: ProgramMaker) -> None:
+    app = program(
+        """
+        import os
+        from zlog.agent import Agent
+        from zlog.agent import agent as agents
+        from zlog.config import Settings
+
+        settings = Settings(discover=False, journal=sys.argv[3])
+        never, ending, other = Agent(settings), Agent(settings), Agent(settings)
+        never.stop()
+        ending.start().stop()
+        agents._agents.append(ending)  # another thread is about to end it
+        print(never in agents._agents, other in agents._agents, flush=True)
+        if not os.fork():
+            for agent in (never, ending, other):
+                agent.record(9, time.time_ns(), "app", "x", {})
+            folders = [name for name in os.listdir(sys.argv[3]) if "-" in name]
+            print(agents._agents == [other], len(folders), flush=True)
+            print(*(repr(agent).rsplit(" ", 1)[1] for agent in (never, ending, other)), flush=True)
+            other.stop()
+            os._exit(0)
+        os.wait()
+        """,
+        str(tmp_path / "journal"),
+    )
+    app.expect("False True")
+    app.expect("True 1")  # only that one has counted a record
+    app.expect("ended> ended> running>")
+    assert app.wait(20) == 0
+
+
+def test_what_a_second_start_asks_for_in_vain_is_told_once(
+    tmp_path: Path, zre_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        assert report.flush()
+        found = [each.getMessage() for each in caplog.records if "ignored" in each.getMessage()]
+        caplog.clear()
+        return found
+
+    given = {"interface": "lo", "port": zre_port, "discover": False}
+    agent = zlog.start(**given)
+    try:
+        assert zlog.start() is agent
+        assert zlog.start(**given) is agent
+        assert zlog.start(agent.settings) is agent
+        assert told() == []
+        for _ in range(2):
+            assert zlog.start(journal=tmp_path, floor="INFO", discover=False) is agent
+        (line,) = told()
+        assert "already" in line
+        assert "ignored: floor, journal (" in line
+        zlog.start(Settings(interface="lo", port=zre_port, discover=False, name=agent.name, journal=str(tmp_path)))
+        (line,) = told()
+        assert "ignored: journal (" in line
+        with Pyre("other", interface="lo", port=zre_port) as node:
+            zlog.start(node=node)
+        node.close()
+        (line,) = told()
+        assert "ignored: node (" in line
+        assert agent.settings.journal is None
+    finally:
+        zlog.shutdown()

@@ -177,7 +177,7 @@ def test_what_a_killed_process_had_taken_is_stored_or_named(
             found[f"{loss.node}-{loss.epoch}"] += loss.stop - loss.start
     for run, count in finished.items():
         assert count <= found[run] <= count + 4, (run, finished, found)  # at most one of each thread was on its way
-    assert not [path for path in journal.glob(f"*/{tally.LINK}") if path.parent.name in finished]
+    wait_until(lambda: not [path for path in journal.glob(f"*/{tally.LINK}") if path.parent.name in finished], 10)
 
 
 def test_parent_and_child_each_count_their_own(program: ProgramMaker, journal: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from zlog.agent.kept import Kept, Segments
 from zlog.core.batches import Batch, Cutter, Run
 from zlog.core.holdings import Holdings
 from zlog.core.journal import Cursor, Gone, Journal
+from zlog.core.parcels import MAX_NUMBER
 from zlog.core.sync import RunKey
 from zlog.record import Record, encode
 from zlog.report import Once
@@ -95,7 +96,6 @@ class Node:
     def die(self) -> None:
         """As by kill -9: nothing is written any more, the kernel closes what was open."""
         self.disk.abandon()
-        self.slots[:] = tally.slots()
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +185,7 @@ def test_what_was_taken_but_has_no_numbers_is_named_and_stays_so(tmp_path: Path)
     for _ in range(2):
         assert other.look()
         assert tuple(answers(other.holdings, dead.holdings.key, first) for first in (9, 17)) == expected
+        other.disk._syncer._now()
         assert counts_left() == before  # its numbers are in the folder now
         other.die()
         other = Node(tmp_path)
@@ -246,8 +247,47 @@ def test_a_run_that_cannot_have_a_folder_leaves_no_count(tmp_path: Path) -> None
     node = Node(tmp_path / "file")
     node.log(9)
     assert node.disk.failing
-    assert len(counts_left()) == len(before) + 1
+    assert counts_left() == before  # it may be killed now, and nobody would find it
     node.disk.close(node.now)
+    assert counts_left() == before
+
+
+def test_a_count_whose_folder_was_removed_goes_at_the_end(tmp_path: Path) -> None:
+    before = counts_left()
+    written, prepared = Node(tmp_path), Node(tmp_path)
+    written.log(9)
+    prepared.slots[9]()  # it ends before its thread has had a turn
+    for node in (written, prepared):
+        subprocess.run(["rm", "-r", str(node.path)], check=True)
+        node.disk.close(node.now)
+    assert counts_left() == before
+
+
+def test_a_count_stays_until_its_numbers_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who takes over waits for no sync."""
+    before = counts_left()
+    dead, other = Node(tmp_path), Node(tmp_path)
+    dead.slots[9]()
+    dead.die()
+
+    def fails(_: int) -> None:
+        synced.append(threading.get_ident())
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    synced: list[int] = []
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", fails)
+        context.setattr(other.disk._syncer, "_thread", threading.current_thread())  # it has none of its own
+        assert other.look()
+        assert not synced
+        other.disk._syncer._now()
+        assert synced
+        assert len(counts_left()) == len(before) + 1
+    other.die()
+    later = Node(tmp_path)
+    assert later.look()
+    assert answers(later.holdings, dead.holdings.key, 9) == [Gone(9, 1, 2, CAUSE_DROPPED)]
+    later.disk._syncer._now()
     assert counts_left() == before
 
 
@@ -288,6 +328,21 @@ def test_after_a_power_failure_the_segments_count_and_not_an_older_state(tmp_pat
         other.look()
         assert answers(other.holdings, node.holdings.key, 9) == logged
         other.die()
+
+
+@pytest.mark.parametrize("number", [MAX_NUMBER + 1, 2**64 - 1])
+def test_a_state_with_numbers_that_cannot_be_is_not_believed(tmp_path: Path, number: int) -> None:
+    """A collector would refuse all that is offered with it."""
+    node = Node(tmp_path)
+    logged = node.log(9)
+    node.die()
+    with (node.path / "state").open("r+b") as file:
+        kepts._write_state(file.fileno(), [1, 1, number, 1, 1, 1], [1] * 6)
+    (node.path / f"17-{number:020}.seg").write_bytes(b"")
+    other = Node(tmp_path)
+    assert other.look()
+    assert answers(other.holdings, node.holdings.key, 9) == logged
+    assert all(after <= MAX_NUMBER for held in other.holdings.held() for _, after in held.ranges)
 
 
 def test_what_memory_let_go_is_read_from_disk(tmp_path: Path) -> None:
@@ -531,16 +586,66 @@ def test_other_files_in_the_directory_are_left_alone(tmp_path: Path) -> None:
     assert not node.holdings.earlier
 
 
-def test_runs_beyond_the_limit_go_oldest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disks, "JOURNAL_RUNS", 3)
-    dead = [Node(tmp_path) for _ in range(5)]
+def killed(folder: Path, count: int, host: Host) -> list[Node]:
+    """Runs of processes that were killed, an hour apart."""
+    dead = [Node(folder, age_s=DAY, clocks=host.clocks) for _ in range(count)]
     for node in dead:
-        node.log(9)
+        host.log(node, 9)
         node.die()
-    other = Node(tmp_path)
+        host.run(3600)
+    return dead
+
+
+def test_of_runs_beyond_the_limit_the_newest_are_taken_over_and_the_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    monkeypatch.setattr(disks, "JOURNAL_RUNS", 3)
+    dead = killed(tmp_path, 5, host)
+    keys = [node.holdings.key for node in dead]
+    one = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    one.look()
+    assert list(one.holdings.earlier) == keys[2:]
+    assert all(node.path.exists() for node in dead)
+    assert one.said.lines == [f"takes over no more than 3 runs that ended; older ones wait in {tmp_path}"]
+    two = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    two.look()
+    assert list(two.holdings.earlier) == keys[:2]
+    two.die()
+    one.disk._drop(keys[3])  # there is room
+    one.look()
+    assert sorted(one.holdings.earlier, key=keys.index) == [keys[1], keys[2], keys[4]]
+
+
+def test_runs_that_nobody_has_taken_over_are_bounded_by_age_and_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    monkeypatch.setattr(disks, "JOURNAL_RUNS", 1)
+    dead = killed(tmp_path, 5, host)
+    for path in dead[1].path.glob("*.seg"):
+        path.unlink()
+    other = Node(tmp_path, age_s=DAY, clocks=host.clocks)
+    host.run(DAY - 2.5 * 3600)  # three of them are older than a day, one of which has no segment
     other.look()
-    assert list(other.holdings.earlier) == [node.holdings.key for node in dead[2:]]
-    assert [node.path.exists() for node in dead] == [False, False, True, True, True]
+    assert [node.path.exists() for node in dead] == [False, False, False, True, True]
+    size = sum(path.stat().st_size for path in tmp_path.glob("*/*.seg"))
+    small = Node(tmp_path, size=size * 2 // 3 * 4 // 3, age_s=DAY, clocks=host.clocks)
+    small.look()
+    assert [node.path.exists() for node in dead] == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("user", ["another", "root"])
+def test_a_run_of_another_user_is_left_to_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    dead, other = Node(tmp_path), Node(tmp_path)
+    dead.log(9)
+    dead.die()
+    (tmp_path / f".new-{kepts.folder_name(other.holdings.key)}").mkdir()
+    owner = os.stat(dead.path).st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1 if user == "another" else 0)
+    assert other.look() is (user == "root")
+    other.now += 61 * SECOND
+    other.look()
+    assert len(list(tmp_path.glob(".new-*"))) == (user == "another")
+    assert dead.path.exists()
 
 
 def test_a_disk_that_fails_is_told_once_and_what_memory_still_has_is_written_later(
@@ -581,17 +686,45 @@ def test_a_disk_that_fails_is_told_once_and_what_memory_still_has_is_written_lat
 
 def test_a_folder_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
     node = Node(tmp_path, size=64 * 1024)
-    node.log(9)
+    logged = node.log(9, 9)
     subprocess.run(["rm", "-r", str(node.path)], check=True)
-    node.log(17)  # the first of its range: a new file
+    logged += node.log(17)  # the first of its range: a new file
     assert node.disk.failing
     node.now += 2 * SECOND
-    (last,) = node.log(17)
+    logged += node.log(17)
     assert node.disk.failing is None
+    assert node.disk.unwritten == 0
     node.die()
     other = Node(tmp_path)
     other.look()
-    assert answers(other.holdings, node.holdings.key, 17)[-1] == last
+    assert [item for first in (9, 17) for item in answers(other.holdings, node.holdings.key, first)] == logged
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_within_a_second_it_sees_that_its_folder_was_removed(tmp_path: Path, ends: bool) -> None:
+    """Nothing fails: it writes to files that nobody can find any more. What memory still has is written again."""
+    folder = tmp_path / "journal"
+    node = Node(folder, memory=4_000)
+    logged = node.log(*[9] * 40)
+    assert node.holdings.journal.evicted
+    subprocess.run(["rm", "-r", str(folder)], check=True)
+    logged += node.log(9)
+    assert not node.path.exists()
+    if ends:
+        node.disk.close(node.now)
+    else:
+        node.now += SECOND
+        node.disk.pump(node.now)
+        logged += node.log(9)
+        node.die()
+    other = Node(folder)
+    assert other.look()
+    gone, *found = answers(other.holdings, node.holdings.key, 9)
+    assert gone == Gone(9, 1, 42 + (not ends) - len(found), CAUSE_EVICTED)
+    assert found == logged[-len(found) :]
+    assert len(found) > 5
+    assert not node.said.lines
+    assert node.disk.unwritten == 0
 
 
 CHILD = """
