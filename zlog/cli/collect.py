@@ -38,7 +38,9 @@ examples:
   zlog collect sqlite:log.db --bind tcp://*:5672   for nodes that beacons don't reach: ZLOG_COLLECTORS=tcp://HOST:5672
   zlog collect sqlite:a.db --pool site             several of one pool share the nodes
 
-With --json, stdout has a line when it is ready, a line for each node that joins or leaves, and one with totals.
+What programs left on disk that ended is taken from others that found it there, and counts as no node.
+With --json, stdout has a line when it is ready, a line for each node that joins or leaves, one when it takes what ended
+programs left, and one with totals.
 exit code: 0 after Ctrl-C, SIGTERM or --for, when all is written; 1 when it can't start, or a store couldn't be
 written to the end; 2 for wrong usage.
 
@@ -108,6 +110,7 @@ def _watch(collector: Collector, report: Report, ending: Ending, seconds: float 
         status = collector.status()
         for happened, node in changes(known, status.nodes):
             report.node(happened, node)
+        report.left(status)
         report.progress(status)
         wait_s = min(max(_LOOK_S, _LAZY * (time.monotonic() - began)), _LOOK_AT_LEAST_S)
 
@@ -116,8 +119,11 @@ def changes(known: dict[tuple[Any, int], NodeStatus], nodes: list[NodeStatus]) -
     """Which runs have ``joined`` and ``left`` since `known`, which is brought up to date.
 
     One that came and went in between has done both. Senders without sync join with their first record, and don't leave.
+    What was left by programs that ended neither joins nor leaves.
     """
     for node in nodes:
+        if is_left(node):
+            continue
         key = node.node, node.epoch
         before = known.get(key)
         if before is None or (node.connected and not before.connected):
@@ -127,11 +133,18 @@ def changes(known: dict[tuple[Any, int], NodeStatus], nodes: list[NodeStatus]) -
         known[key] = node
 
 
+def is_left(node: NodeStatus) -> bool:
+    """Whether it is a run whose program has ended, of which another one gives what it found on disk: nobody has said
+    whose it was."""
+    return not (node.connected or node.legacy or node.name or node.host or node.pid)
+
+
 def totals(status: CollectorStatus) -> dict[str, Any]:
     """What a collector has done, for people and programs."""
     ranges = [view for node in status.nodes for view in node.ranges.values()]
     return {
-        "nodes": len({node.node for node in status.nodes}),
+        "nodes": len({node.node for node in status.nodes if not is_left(node)}),
+        "left_runs": sum(map(is_left, status.nodes)),
         "received": status.received,
         "stored": sum(view.stored for view in ranges),
         "lost": sum(view.lost for view in ranges),
@@ -154,6 +167,7 @@ class Report:
         self._began = time.monotonic()
         self._told = self._began
         self._records = 0
+        self._left: set[tuple[Any, int]] = set()
         self.known: dict[tuple[Any, int], NodeStatus] = {}
         self._paint = common.paint_for(args, sys.stderr)
         self._is_terminal = sys.stderr.isatty()
@@ -181,6 +195,19 @@ class Report:
         process = paint.dim(f"(process {node.pid})")
         common.say(f"{paint.dim(clock)} {paint(code, mark)} {name} {process}{what}")
 
+    def left(self, status: CollectorStatus) -> None:
+        """Tell of runs that are new among those that programs left that ended."""
+        before = len(self._left)
+        self._left |= {(node.node, node.epoch) for node in status.nodes if is_left(node)}
+        if len(self._left) > before:
+            self.takes(len(self._left) - before)
+
+    def takes(self, runs: int) -> None:
+        """It takes what so many runs left."""
+        clock = self._paint.dim(time.strftime("%H:%M:%S"))
+        what = f"takes what programs left that ended: {common.plural(runs, 'run')}"
+        common.say(f"{clock} {self._paint('32', '+')} {what}")
+
     def progress(self, status: CollectorStatus) -> None:
         """Each ten seconds on a terminal, while something happens."""
         now = time.monotonic()
@@ -203,8 +230,9 @@ class Report:
         """It has ended, and this is what it did."""
         all_ = totals(status)
         took = time.monotonic() - self._began
+        left = f" and {common.plural(all_['left_runs'], 'run')} that ended before" if all_["left_runs"] else ""
         common.say(
-            f"zlog: {common.plural(all_['stored'], 'record')} of {common.plural(all_['nodes'], 'node')} stored"
+            f"zlog: {common.plural(all_['stored'], 'record')} of {common.plural(all_['nodes'], 'node')}{left} stored"
             f" in {took:,.1f} s, {all_['missing']:,} missing, {all_['lost']:,} lost"
         )
         for cause, count in all_["discarded"].items():
@@ -228,6 +256,9 @@ class JsonReport(Report):
 
     def node(self, happened: str, node: NodeStatus) -> None:
         self._print(event=happened, node=node.node.hex, epoch=node.epoch, name=node.name, host=node.host, pid=node.pid)
+
+    def takes(self, runs: int) -> None:
+        self._print(event="takes", left_runs=runs)
 
     def progress(self, status: CollectorStatus) -> None:
         pass

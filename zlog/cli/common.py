@@ -10,7 +10,7 @@ import re
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from zlog import severity
@@ -29,6 +29,9 @@ NETWORK_HELP: Final = """\
 network, also by environment:
   ZLOG_INTERFACE  as --interface        ZLOG_PORT  as --port        ZLOG_COLLECTORS  as --collector"""
 
+#: More than anybody has.
+_MOST_LINES: Final = 10**15
+_UUID: Final = re.compile("[0-9a-f]{32}")
 _ADDRESS: Final = re.compile(r"tcp://(\[[0-9A-Fa-f:.%]+\]|[^:/\s*]+):([0-9]{1,5})")
 
 
@@ -73,7 +76,7 @@ def add_filters(parser: argparse.ArgumentParser, *, until: bool) -> None:
     group.add_argument("--node", metavar="GLOB", help="of nodes whose name or UUID matches, such as 'web*'")
     group.add_argument("--logger", metavar="GLOB", help="of loggers that match, such as 'app.db*'")
     group.add_argument("--grep", metavar="RE", help="with this regular expression in their text")
-    group.add_argument("--since", metavar="TIME", help=f"from then on: {'' if until else 'start, '}{FORMS}")
+    group.add_argument("--since", metavar="TIME", help=f"from then on: start, {FORMS}")
     if until:
         group.add_argument("--until", metavar="TIME", help="before then")
     group.add_argument("-n", "--lines", type=count, metavar="N", help="the newest N only" if until else SINCE_LINES)
@@ -106,9 +109,10 @@ def seconds(text: str) -> float:
 
 def count(text: str) -> int:
     """An argument that is a whole number from 0."""
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
-    return int(text)
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) < 16 else _MOST_LINES
 
 
 def _port(text: str) -> int:
@@ -154,6 +158,28 @@ def filter_of(args: argparse.Namespace, *, since_ns: int | None, until_ns: int |
         except re.error as error:
             raise CommandError(f"--grep {args.grep!r} is no regular expression: {error}", code=USAGE) from None
     return Filter(args.level, args.node, args.logger, args.grep, since_ns, until_ns)
+
+
+def may_be_meant(wanted: Filter, node: str, name: str) -> bool:
+    """Whether a loss is to be shown of this node: also where nobody knows its name, which may be the one that is meant.
+
+    Args:
+        wanted: what is shown.
+        node: its UUID, 32 hexadecimal digits.
+        name: empty if it isn't known.
+    """
+    if wanted.node is None or wanted.matches_node(node, name):
+        return True
+    return not name and _UUID.fullmatch(wanted.node.replace("-", "").lower()) is None
+
+
+def names_in(stores: Iterable[Store]) -> dict[str, tuple[str, str]]:
+    """Name and host of the nodes that stores have records of. Raises StoreError."""
+    found: dict[str, tuple[str, str]] = {}
+    for store in stores:
+        for node, names in store.names().items():
+            found.setdefault(node, names)
+    return found
 
 
 def is_colored(wish: str, stream: Any) -> bool:
@@ -219,14 +245,22 @@ def _open_stores(urls: list[str], read_only: bool) -> Iterator[list[Store]]:
         yield stores
 
 
+def refuse_unreadable(urls: Iterable[str]) -> None:
+    """Raise CommandError where it is of the kind of store that nothing can be read from."""
+    for url in urls:
+        kind = url.partition(":")[0]
+        if kind == "memory":
+            raise CommandError(f"{url} is empty: its records ended with the process that had them", code=USAGE)
+        if kind == "file":
+            raise CommandError(f"{url} is for people and can't be queried", "use grep and less", code=USAGE)
+
+
 @contextlib.contextmanager
 def open_to_read(urls: list[str]) -> Iterator[list[Store]]:
     """The stores of these URLs, open to be queried. What can't be is told now. Raises CommandError, StoreError."""
     from zlog.collector.stores import Filter
 
-    for url in urls:
-        if url.partition(":")[0] == "memory":
-            raise CommandError(f"{url} is empty: its records ended with the process that had them", code=USAGE)
+    refuse_unreadable(urls)
     with _open_stores(urls, True) as stores:
         for store in stores:
             for _ in store.query(Filter(limit=0)):

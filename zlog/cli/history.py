@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from zlog.cli.common import names_in
 from zlog.cli.spool import Round, Spool
 from zlog.collector import Collector
 from zlog.collector.stores import Filter, Key, Loss, Store
@@ -47,6 +48,7 @@ class History:
     Attributes:
         known: per run and range the sequences that were taken from the stores.
         named: those that are lost.
+        names: of nodes that stores have records of, by UUID (32 hexadecimal digits); only if something is lost.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class History:
     ) -> None:
         self.known: dict[Key, Intervals] = {}
         self.named: dict[Key, Intervals] = {}
+        self.names: dict[str, str] = {}
         self._collector = collector
         self._spool = spool
         self._stores = stores
@@ -78,6 +81,8 @@ class History:
                 self.known[key] = self.known[key].union(intervals) if key in self.known else intervals
         gone = missing([*self._stores, self._spool], replace(self._wanted, limit=None))
         self._spool.forget_losses()
+        if gone.losses:
+            self.names = {node: name for node, (name, _) in names_in(self._stores).items()}
         for loss in gone.losses:
             self.named.setdefault(loss.key, Intervals()).add(loss.start, loss.stop)
         records = combined([*self._stores, round_], self._wanted, [*only, None])

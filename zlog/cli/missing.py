@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from zlog.cli.common import names_in
 from zlog.cli.picture import MissingRow
 from zlog.collector.status import GAP_NAME, WAITING, cause_name
 from zlog.core.intervals import Intervals
@@ -18,26 +18,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "missing_rows"]
 
-#: Nodes that aren't there whose names are looked up: each is a query.
-_MOST_NAMES: Final = 100
-
 _RunId = tuple[bytes, int]
 
 
 class Names:
-    """What nodes are called: name and host, as they say, or as stores have it."""
+    """What nodes are called: name and host, as they say, or as stores have it.
+
+    Attributes:
+        problem: why a store couldn't be asked for names; None when all is well.
+    """
 
     def __init__(self) -> None:
+        self.problem: StoreError | None = None
         self._known: dict[bytes, tuple[str, str]] = {}
 
     def learn(self, runs: Sequence[NodeStatus]) -> None:
         """Nodes that are there."""
         self._known.update((run.node.bytes, (run.name, run.host)) for run in runs)
 
-    def find(self, node: bytes, stores: Sequence[Store]) -> tuple[str, str]:
+    def look_up(self, nodes: Iterable[bytes], stores: Sequence[Store]) -> None:
+        """Nodes that needn't be there: those that aren't known are looked up in the stores, all at once, and once."""
+        unknown = set(nodes) - set(self._known)
+        if not unknown:
+            return
+        found: dict[str, tuple[str, str]] = {}
+        for store in stores:
+            try:
+                found = names_in([store]) | found
+            except StoreError as problem:
+                self.problem = problem
+        self._known.update((node, found.get(node.hex(), ("", ""))) for node in unknown)
+
+    def of(self, node: bytes) -> tuple[str, str]:
         """Name and host; empty if nobody knows."""
-        if node not in self._known and len(self._known) < _MOST_NAMES:
-            self._known[node] = next(_stored(node, stores), ("", ""))
         return self._known.get(node, ("", ""))
 
 
@@ -61,8 +74,9 @@ def missing_rows(stores: Sequence[Store], runs: Sequence[NodeStatus], names: Nam
     for key, end in ends.items():
         cause = WAITING if key[:2] in connected else GAP_NAME
         spans += [(key, start, stop, cause) for start, stop in known.get(key, Intervals()).missing(1, end)]
+    names.look_up((key[0] for key, *_ in spans), stores)
     return [
-        MissingRow(key[0].hex(), *names.find(key[0], stores), key[1], key[2], start, stop, stop - start, cause)
+        MissingRow(key[0].hex(), *names.of(key[0]), key[1], key[2], start, stop, stop - start, cause)
         for key, start, stop, cause in sorted(spans)
     ]
 
@@ -79,12 +93,3 @@ def _ends(runs: Sequence[NodeStatus], known: Mapping[Key, Intervals]) -> dict[Ke
             if first + 3 >= least:
                 ends[*run_id, first] = view.next
     return ends
-
-
-def _stored(node: bytes, stores: Sequence[Store]) -> Iterator[tuple[str, str]]:
-    from zlog.collector.stores import Filter
-
-    for store in stores:
-        with contextlib.suppress(StoreError):  # it can't be queried
-            for record in store.query(Filter(node=node.hex(), limit=1)):
-                yield record.name, record.host

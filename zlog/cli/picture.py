@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -12,9 +13,10 @@ from zlog.cli.common import plural
 if TYPE_CHECKING:
     from zlog.cli.lines import Paint
 
-__all__ = ["CollectorRow", "LinkRow", "MissingRow", "NodeRow", "Picture", "render"]
+__all__ = ["CollectorRow", "LinkRow", "MissingRow", "NodeRow", "Picture", "fitted", "render"]
 
 
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 #: Lines on what is missing; a line is of one node, range and cause.
 _MISSING_LINES: Final = 20
 
@@ -104,6 +106,23 @@ def render(picture: Picture, paint: Paint, where: str) -> list[str]:
     elif not collectors:
         lines += ["", "Nobody collects: start zlog tail, or zlog collect sqlite:log.db"]
     return lines
+
+
+def fitted(lines: Sequence[str], rows: int, columns: int) -> list[str]:
+    """As many of the lines as a terminal has room for; the last one then says how many more there are.
+
+    Args:
+        lines: with colours or without.
+        rows, columns: what may be used. A line that is longer takes more than one row.
+    """
+    heights = [max(1, -(-len(_COLOUR.sub("", line)) // max(1, columns))) for line in lines]
+    if sum(heights) <= rows:
+        return list(lines)
+    kept, used = 0, 1
+    while used + heights[kept] <= rows:
+        used += heights[kept]
+        kept += 1
+    return [*lines[:kept], f"… {plural(len(lines) - kept, 'more line')}"]
 
 
 def _node_cells(nodes: Sequence[NodeRow]) -> list[list[str]]:

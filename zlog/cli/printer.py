@@ -91,16 +91,20 @@ class Output:
                 shown.append(f"{item.to_json().decode() if lines is None else lines.record(item)}\n")
         common.write("".join(shown))
 
-    def loss(self, loss: Loss, name: str = "") -> None:
-        """Show a loss, if it is about what is shown. Raises OSError."""
-        name = name or self._names.get(loss.node, "")
+    def loss(self, loss: Loss) -> None:
+        """Show a loss, if it is about what is shown, or may be. Raises OSError."""
+        name = self._names.get(loss.node, "")
         if self._wanted.level is not None and loss.range + 3 < self._wanted.level:
             return
-        if self._wanted.matches_node(loss.node, name):
+        if common.may_be_meant(self._wanted, loss.node, name):
             self._line(self._look.losses.loss(loss, name))
 
+    def learn(self, node: str, name: str) -> None:
+        """What a node is called, of which no record was shown yet."""
+        self._names.setdefault(node, name)
+
     def knows(self, node: str) -> bool:
-        """Whether it has shown what the node is called."""
+        """Whether it knows what the node is called."""
         return node in self._names
 
     def note(self, text: str) -> None:
@@ -241,6 +245,7 @@ class Printer(threading.Thread):
                     self._tell_late(item)
                 self._newest_ns = max(self._newest_ns, item.time_ns)
         if items:
+            self._learn_names(items)
             self._output.items(items)
 
     def _tell_late(self, record: Stored) -> None:
@@ -251,15 +256,23 @@ class Printer(threading.Thread):
             self._output.note(f"older records of {name} follow: they came too late to stand in order")
 
     def _print_losses(self, now: int) -> None:
+        due: list[Loss] = []
         while self._losses and self._losses[0][0] <= now:
             _, loss = self._losses.popleft()
             if self._stopping and loss.cause == GAP:
                 continue  # it isn't missing: we don't wait for it
-            for each in [loss] if self._history is None else self._history.untold(loss):
-                self._output.loss(each, self._name_of(loss.node))
+            due += [loss] if self._history is None else self._history.untold(loss)
+        self._learn_names(due)
+        for loss in due:
+            self._output.loss(loss)
 
-    def _name_of(self, node: str) -> str:
-        """What a node calls itself that has no record here."""
-        if self._output.knows(node):
-            return ""
-        return next((each.name for each in self._collector.status().nodes if each.node.hex == node), "")
+    def _learn_names(self, items: Iterable[Stored | Loss]) -> None:
+        """What nodes call themselves that have lost something and no record here: by stores, or by their connection."""
+        unknown = {item.node for item in items if isinstance(item, Loss) and not self._output.knows(item.node)}
+        if not unknown:
+            return
+        found = self._history.names if self._history is not None else {}
+        there = {each.node.hex: each.name for each in self._collector.status().nodes}
+        for node in unknown:
+            if name := there.get(node) or found.get(node):
+                self._output.learn(node, name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zlog.cli import common
 
 if TYPE_CHECKING:
-    from zlog.collector.stores import Loss, Store
+    from zlog.collector.stores import Loss
     from zlog.record import Stored
 
 DESCRIPTION = """\
@@ -35,9 +35,11 @@ examples:
   zlog query journal:/var/lib/robot/journal -n 50            the last words of a program that crashed
   zlog query sqlite:log.db --losses                          what is missing, and why
 
-With --json, each line is a record, or with --losses {"lost": ...}.
+With --json, each line is a record, or with --losses {"lost": ...}. Without --losses a line on stderr says how many
+records of these nodes had gone, if any had. With --node, losses of nodes whose name nobody knows are shown, too.
 A file that people read (file:PATH) can't be queried: use grep and less.
-exit code: 0, also when nothing was found; 1 when a store can't be read; 2 for wrong usage."""
+exit code: 0, also when nothing was found; 1 when a store can't be read, or nobody reads its output; 2 for wrong
+usage."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,13 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is asked for."""
-    wanted = common.filter_of(args, since_ns=common.since(args.since), until_ns=common.since(args.until))
+    since_ns = None if args.since == "start" else common.since(args.since)
+    wanted = common.filter_of(args, since_ns=since_ns, until_ns=common.since(args.until))
     with common.open_to_read(args.stores) as stores:
         from zlog.collector.stores.several import combined, missing, with_losses
 
         gone = missing(stores, wanted)
-        names = _names(stores, {loss.node for loss in gone.losses}) if args.losses or wanted.node is not None else {}
-        losses = [loss for loss in gone.losses if wanted.matches_node(loss.node, names.get(loss.node, ""))]
+        names = {node: name for node, (name, _) in common.names_in(stores).items()} if gone.losses else {}
+        losses = [loss for loss in gone.losses if common.may_be_meant(wanted, loss.node, names.get(loss.node, ""))]
         if args.losses:
             _print_losses(losses, names, args)
             return 0
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         with contextlib.closing(records):
             _print_records(with_losses(records, gone._replace(losses=losses), args.lines), names, args)
         count = sum(loss.stop - loss.start for loss in losses)
-        if count and not args.json:
+        if count:
             sys.stdout.flush()
             common.say(f"zlog: {common.plural(count, 'record')} of these nodes had gone; see --losses")
     return 0
@@ -84,21 +87,11 @@ def _print_records(records: Iterable[Stored | Loss], names: dict[str, str], args
 
     zone = UTC if args.utc else None
     lines = Lines(common.paint_for(args), host=socket.gethostname(), verbose=args.verbose, zone=zone)
-    losses: list[Loss] = []  # until a record tells what their node is called
-
-    def print_losses() -> None:
-        for loss in losses:
-            sys.stdout.write(f"{lines.loss(loss, names.get(loss.node, ''))}\n")
-        losses.clear()
-
     for record in records:
         if isinstance(record, Loss):
-            losses.append(record)
-            continue
-        names[record.node] = record.name
-        print_losses()
-        sys.stdout.write(f"{lines.record(record)}\n")
-    print_losses()
+            sys.stdout.write(f"{lines.loss(record, names.get(record.node, ''))}\n")
+        else:
+            sys.stdout.write(f"{lines.record(record)}\n")
 
 
 def _print_losses(losses: Sequence[Loss], names: dict[str, str], args: argparse.Namespace) -> None:
@@ -112,15 +105,3 @@ def _print_losses(losses: Sequence[Loss], names: dict[str, str], args: argparse.
     lines = Lines(common.paint_for(args), zone=UTC if args.utc else None)
     for loss in chosen:
         sys.stdout.write(f"{lines.loss(loss, names.get(loss.node, ''))}\n")
-
-
-def _names(stores: Sequence[Store], nodes: Iterable[str]) -> dict[str, str]:
-    """What the nodes call themselves, as far as the stores have a record of them; of a hundred: each is a query."""
-    from zlog.collector.stores import Filter
-
-    names: dict[str, str] = {}
-    for node in sorted(nodes)[:100]:
-        for store in stores:
-            for record in store.query(Filter(node=node, limit=1)):
-                names[node] = record.name
-    return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import socket
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlog import severity
 from zlog.cli import common
 from zlog.cli.ending import Ending
-from zlog.cli.picture import CollectorRow, LinkRow, NodeRow, Picture, render
+from zlog.cli.picture import CollectorRow, LinkRow, NodeRow, Picture, fitted, render
 
 if TYPE_CHECKING:
     from zlog.cli.missing import Names
@@ -30,6 +31,9 @@ columns: LOGGED records of the node's run; DROPPED those of them that never reac
 none of the given STOREs has; and for each collector that asks: SENT, LAG records that have still to be sent, UNSTORED
 those that it has not confirmed as stored.
 
+What a collector didn't ask a node for isn't MISSING in its STORE: what was logged before it began (unless it was
+started with --since), and levels that nobody collects.
+
 Below, with a STORE, what is missing and why, also of nodes that have ended: evicted or expired (the journal had no
 more room, or it was too old), dropped (before the journal), damaged, unknown to the node; gap, if it is known to have
 been and nobody is there who could have it; waiting, if a node that is there holds it."""
@@ -43,7 +47,8 @@ examples:
   zlog status --json | jq '.nodes[] | select(.links == [])'     who isn't collected by anybody?
 
 With --json it prints one object; with --watch as well, one a second.
-exit code: 0, also when nobody is there; 1 when it can't start; 2 for wrong usage.
+exit code: 0, also when nobody is there; 1 when it can't start, a store can't be read, or nobody reads its output; 2 for
+wrong usage.
 
 {common.NETWORK_HELP}"""
 
@@ -79,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look around, and print what is there."""
     options = common.collector_options(args)
+    common.refuse_unreadable(args.stores)
     with Ending() as ending, common.open_stores(args.stores, read_only=True) as stores:
         from zlog.cli.missing import Names
         from zlog.collector import Collector
@@ -94,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
                 while True:
                     _print(look(collector, node, stores, names), args, node)
                     if not args.watch or ending.wait(1.0):
-                        return 0
+                        break
+    if names.problem is not None:
+        raise names.problem
+    return 0
 
 
 def _wait(collector: Collector, node: Pyre, timeout_s: float, ending: Ending) -> None:
@@ -195,10 +204,13 @@ def _print(picture: Picture, args: argparse.Namespace, node: Pyre) -> None:
         line = asdict(shown) | {"missing_more": len(picture.missing) - len(shown.missing)}
         common.write(f"{json.dumps(line)}\n")
         return
-    text = "\n".join(render(picture, common.paint_for(args), _where(node))) + "\n"
+    lines = render(picture, common.paint_for(args), _where(node))
     if args.watch and sys.stdout.isatty():
-        text = "\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[J"
-    common.write(text)
+        size = shutil.get_terminal_size()
+        text = "".join(f"{line}\x1b[K\n" for line in fitted(lines, size.lines - 1, size.columns))
+        common.write(f"\x1b[H{text}\x1b[J")
+    else:
+        common.write("\n".join([*lines, ""]))
 
 
 def _where(node: Pyre) -> str:

@@ -22,7 +22,8 @@ With --since or -n it begins with what was before: what the given stores have an
 order, each record once; then it goes on with what comes, without a gap. A store alone means -n 10; for stores without
 the network there is zlog query.
 
-Lines are held for up to 50 ms, to be in order. What is lost is a line, too (LOST), with the reason."""
+Lines are held for up to 50 ms, to be in order. What is lost is a line, too (LOST), with the reason; with --node also
+what nodes have lost whose name nobody knows."""
 
 EPILOG = f"""\
 examples:

@@ -1,7 +1,16 @@
 """`zlog status`: who is there, and who asks for what."""
 
+import contextlib
 import json
+import os
+import pty
 import signal
+import sqlite3
+
+import pytest
+
+from zlog.collector.stores import Part, open_store
+from zlog.record import Record
 
 
 def test_nobody(done) -> None:
@@ -56,6 +65,46 @@ def test_who_asks_for_what(done, collecting, viewer, talker, tmp_path, wait_unti
     assert "shows only" in text
     assert keeper.terminate() == 0
     assert tail.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "problem"),
+    [
+        ("memory:", 2, "memory: is empty"),
+        ("file:{}/log.txt", 2, "log.txt is for people and can't be queried; use grep and less"),
+        ("sqlite:{}/none.db", 1, "none.db can't be opened"),
+        ("sqlite:{}/bad.db", 1, "bad.db can't be read: no such table: records"),
+    ],
+)
+def test_a_store_that_can_not_be_read(done, tmp_path, url, code, problem) -> None:
+    with open_store(f"sqlite:{tmp_path}/bad.db") as store:
+        store.write([Part(b"n" * 16, 1, 9, 1, [Record(1, 1, 9, "", "text")], "host", "web")])
+        store.gone((b"n" * 16, 1, 9), 2, 9, 1, 0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "bad.db")) as database:
+        database.executescript("DROP VIEW log; DROP TABLE records")
+    result = done("status", url.format(tmp_path))
+    assert result.returncode == code
+    assert problem in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert ("missing: 7 INFO" in result.stdout) == ("bad" in url)
+
+
+def test_watch_on_a_small_terminal(command, talker) -> None:
+    """No more lines than it has, so that nothing scrolls."""
+    for name in ("web", "api", "arm"):
+        talker(name)
+    leader, follower = pty.openpty()
+    watch = command("status", "--watch", stdout=follower, stderr=follower, env={**os.environ, "LINES": "5"})
+    os.close(follower)
+    shown = b""
+    while b"3 nodes" not in shown or not shown.endswith(b"\x1b[J"):
+        shown += os.read(leader, 65_536)
+    watch.process.send_signal(signal.SIGINT)
+    assert watch.wait() == 0
+    os.close(leader)
+    last = shown.decode().split("\x1b[H")[-1]
+    assert last.count("\n") == 4
+    assert "more line" in last
 
 
 def test_watch(command, talker) -> None:

@@ -159,11 +159,57 @@ def test_a_gap_at_the_end_is_only_what_was_not_waited_for(screen, capfd) -> None
 
 def test_losses_of_what_is_not_shown_are_not_shown(screen, capfd) -> None:
     here = screen(wanted=Filter(level=13, node="w*"))
+    here.nodes.nexts["api"] = 1
     here.spool.write([part("web", 1, 1), part("web", 1, 1, range_=13)])
     here.spool.write([], [loss("web", 5, 6), loss("api", 1, 2, range_=13), loss("web", 3, 4, range_=13)])
     here.printer.start()
     here.end()
     assert words(capfd.readouterr().out) == ["web 1", "LOST  1 WARN record of web: evicted sequence 3"]
+
+
+def test_losses_of_nodes_whose_name_nobody_knows_are_shown(screen, capfd) -> None:
+    here = screen(wanted=Filter(node="w*"))
+    here.spool.write([], [loss("web", 5, 6), loss("api", 1, 2)])
+    here.nodes.nexts["web"] = 1
+    here.printer.start()
+    here.end()
+    assert words(capfd.readouterr().out) == [
+        "LOST  1 INFO record of web: evicted sequence 5",
+        f"LOST  1 INFO record of {NODES['api'].hex()}: evicted sequence 1",
+    ]
+
+
+def test_losses_of_a_node_that_is_not_meant_by_its_uuid_are_not_shown(screen, capfd) -> None:
+    here = screen(wanted=Filter(node=str(UUID(bytes=NODES["web"]))))
+    here.spool.write([], [loss("web", 5, 6), loss("api", 1, 2)])
+    here.printer.start()
+    here.end()
+    [line] = words(capfd.readouterr().out)
+    assert line == f"LOST  1 INFO record of {NODES['web'].hex()}: evicted sequence 5"
+
+
+def test_losses_in_history_of_a_node_of_which_no_record_is_shown(screen, capfd, tmp_path) -> None:
+    """What it is called, the store knows, or its connection."""
+    losses = loss("web", 2, 4, range_=13), loss("api", 1, 2, range_=13, at_ns=NOW + 1)
+    with filled(tmp_path, part("web", 1, 1), losses=losses) as store:
+        for glob, names in (("w*", ["web"]), ("a*", ["api"]), ("*", ["web", "api"])):
+            here = screen(store, history=True, wanted=Filter(level=13, node=glob))
+            here.nodes.nexts["api"] = 1
+            here.printer.start()
+            here.end()
+            assert [line.split()[5] for line in words(capfd.readouterr().out)] == [f"{name}:" for name in names]
+
+
+def test_with_the_newest_none_no_losses_come_first(screen, capfd, tmp_path, wait_until) -> None:
+    with filled(tmp_path, part("web", 1, 1), losses=(loss("web", 2, 4),)) as store:
+        here = screen(store, history=True, old=False, wanted=Filter(limit=0))
+        here.spool.write([], [loss("web", 1, 4)])
+        here.nodes.nexts["web"] = 4
+        here.printer.start()
+        wait_until(lambda: here.printer._follows, 30)
+        here.spool.write([], [loss("web", 8, 9)])
+        here.end()
+    assert words(capfd.readouterr().out) == ["LOST  1 INFO record of web: evicted sequence 8"]
 
 
 def test_json_has_records_and_nothing_else(screen, capfd) -> None:

@@ -1,14 +1,17 @@
 """`zlog query`: ordered, each record once, filters, losses."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from support.stores import NODES, START_NS, Run, expected, stored
 from zlog.cli import main
-from zlog.collector.stores import Filter, Loss, Part, open_store
+from zlog.collector.stores import Filter, Loss, Part, Store, open_store
 from zlog.collector.stores.model import GAP
 from zlog.record import Record, Stored
 
@@ -119,6 +122,88 @@ def test_losses_that_another_store_has_are_none(runs, tmp_path, capsys) -> None:
     assert "LOST  3 INFO records of node-3a: evicted sequence 1 to 3" in capsys.readouterr().out
 
 
+def losses_of(store: Store, count: int) -> None:
+    """Of so many nodes that have no records."""
+    store.write([], [Loss(f"{number:032x}", 1, 9, 1, 2, CAUSE_EVICTED, START_NS) for number in range(1, 1 + count)])
+
+
+def test_losses_of_nodes_whose_name_nobody_knows_are_shown(runs, tmp_path, capsys) -> None:
+    url = f"sqlite:{tmp_path}/a.db"
+    with open_store(url) as store:
+        losses_of(store, 300)
+        store.write([runs[0].part(9, 4, 8)])
+        store.gone((NODES[0], 1, 9), 1, 4, CAUSE_EVICTED, START_NS)
+
+    def shown(*arguments: str) -> list[str]:
+        assert main(["query", "--losses", url, *arguments]) == 0
+        return [line.split()[7].rstrip(":") for line in capsys.readouterr().out.splitlines()]
+
+    assert len(shown()) == 301
+    assert len(shown("--node", "web")) == 300
+    assert [name for name in shown("--node", "node-3*") if len(name) < 32] == ["node-3a"]
+    assert shown("--node", f"{7:032x}") == [f"{7:032x}"]
+    assert shown("--node", NODES[0].hex()) == ["node-3a"]
+    assert shown("-n", "0") == []
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "jsonl", "journal"])
+def test_names_are_those_of_the_last_run(tmp_path, scheme) -> None:
+    with open_store(f"{scheme}:{tmp_path}/a") as store:
+        for epoch, name in ((2, "new"), (1, "old")):
+            for range_ in (9, 13):
+                records = [Record(range_, 1, range_, "", "")]
+                store.write([Part(NODES[0], epoch, range_, 1, records, f"{name}-host", name)])
+        store.write([Part(NODES[1], 1, 9, 1, [Record(1, 1, 9, "", "")], "h", "other")])
+        losses_of(store, 3)
+        assert store.names() == {NODES[0].hex(): ("new", "new-host"), NODES[1].hex(): ("other", "h")}
+
+
+def test_the_newest_none_have_no_losses(runs, tmp_path, capsys) -> None:
+    url = f"sqlite:{tmp_path}/a.db"
+    with open_store(url) as store:
+        losses_of(store, 3)
+        store.write([runs[0].part(9, 4, 8)])
+    assert main(["query", url, "-n", "0"]) == 0
+    assert capsys.readouterr() == ("", "zlog: 3 records of these nodes had gone; see --losses\n")
+
+
+def test_json_says_that_something_is_lost(runs, tmp_path, capsys) -> None:
+    url = f"sqlite:{tmp_path}/a.db"
+    with open_store(url) as store:
+        losses_of(store, 3)
+        store.write([runs[0].part(9, 4, 8)])
+    assert main(["query", url, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len([Stored.from_json(line) for line in out.splitlines()]) == 4
+    assert err == "zlog: 3 records of these nodes had gone; see --losses\n"
+
+
+def test_from_the_start_and_more_than_there_is(runs, tmp_path, capsys) -> None:
+    url = f"sqlite:{tmp_path}/a.db"
+    parts = runs[0].parts()
+    with open_store(url) as store:
+        store.write(parts)
+    everything = plain(expected(stored(parts)))
+    assert plain(query(capsys, url, "--since", "start")) == everything
+    assert plain(query(capsys, url, "-n", "9" * 5000)) == everything
+
+
+def test_whoever_reads_leaves(runs, tmp_path) -> None:
+    """As for tail: an exit code, and no message."""
+    url = f"sqlite:{tmp_path}/a.db"
+    with open_store(url) as store:
+        store.write(runs[0].parts())
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "zlog", "query", url], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_what_is_lost_stands_at_its_place(runs, tmp_path, capsys) -> None:
     """Between the records of its run and range, in text only; at the end what has nothing behind it."""
     one, other = f"sqlite:{tmp_path}/a.db", f"jsonl:{tmp_path}/b.jsonl"
@@ -178,7 +263,7 @@ def test_a_clock_that_was_set_back_between_two_stores(tmp_path, capsys) -> None:
         (["memory:"], 2, "memory: is empty"),
         (["sqlite:{}/none.db"], 1, "none.db"),
         (["jsonl:{}/none.jsonl"], 1, "none.jsonl"),
-        (["file:{}/a.txt"], 1, ""),
+        (["file:{}/a.txt"], 2, "a.txt is for people and can't be queried; use grep and less"),
         (["sqlite:{}/a.db", "--since", "soon"], 2, "'soon' is no time; write 10m"),
         (["sqlite:{}/a.db", "--until", "2026-99-99"], 2, "is no time"),
         (["sqlite:{}/a.db", "--grep", "("], 2, "--grep '(' is no regular expression"),

@@ -1,16 +1,20 @@
 """What `zlog status` and `zlog collect` say of a collector's status."""
 
+import json
+from argparse import Namespace
+from typing import cast
 from uuid import UUID
 
-from zlog.cli.collect import changes, totals
+from zlog.cli.collect import JsonReport, Report, changes, totals
 from zlog.cli.lines import Paint
 from zlog.cli.missing import Names, missing_rows
-from zlog.cli.picture import CollectorRow, LinkRow, MissingRow, NodeRow, Picture, render
-from zlog.collector import CollectorStatus, NodeStatus, RangeView, StoreStatus
+from zlog.cli.picture import CollectorRow, LinkRow, MissingRow, NodeRow, Picture, fitted, render
+from zlog.collector import Collector, CollectorStatus, NodeStatus, RangeView, StoreStatus
 from zlog.collector.stores import Part, Store
 from zlog.collector.stores.memory import MemoryStore
 from zlog.collector.stores.model import GAP
 from zlog.core.sync import LinkStatus
+from zlog.errors import StoreError
 from zlog.record import Record
 
 PLAIN = Paint(False)
@@ -36,12 +40,42 @@ def test_nodes_come_and_go() -> None:
     assert seen(node(3, connected=False)) == []
 
 
+def left_run(number: int) -> NodeStatus:
+    """A run of a program that has ended, as another one offers it."""
+    return NodeStatus(UUID(int=number), 1, "", "", 0, False, False, False, 0, None, node(1).ranges, [])
+
+
+def test_what_ended_programs_left_is_no_node() -> None:
+    assert list(changes({}, [left_run(5), node(1)])) == [("joined", node(1))]
+    found = totals(CollectorStatus(nodes=[left_run(5), left_run(6), node(1)]))
+    assert (found["nodes"], found["left_runs"], found["stored"]) == (1, 2, 33)
+
+
+def test_what_ended_programs_left_is_told(capsys) -> None:
+    """Once for each run, also by the totals."""
+    report = Report(Namespace(color="never"), cast(Collector, None))
+    for nodes in ([node(1)], [left_run(5), left_run(6)], [left_run(5), left_run(6)], [left_run(5), left_run(7)]):
+        report.left(CollectorStatus(nodes=nodes))
+    report.end(CollectorStatus(nodes=[left_run(5), node(1)]))
+    first, second, end = capsys.readouterr().err.splitlines()
+    assert first.endswith(" + takes what programs left that ended: 2 runs")
+    assert second.endswith(" + takes what programs left that ended: 1 run")
+    assert end.startswith("zlog: 22 records of 1 node and 1 run that ended before stored in ")
+
+
+def test_what_ended_programs_left_is_told_to_programs(capfd) -> None:
+    report = JsonReport(Namespace(color="never"), cast(Collector, None))
+    report.left(CollectorStatus(nodes=[left_run(5), left_run(6)]))
+    assert json.loads(capfd.readouterr().out) == {"event": "takes", "left_runs": 2}
+
+
 def test_totals() -> None:
     status = CollectorStatus(
         nodes=[node(1), node(2, missing=4)], received=30, stores=[StoreStatus("sqlite:a", 18, 0, None)]
     )
     assert totals(status) == {
         "nodes": 2,
+        "left_runs": 0,
         "received": 30,
         "stored": 18,
         "lost": 2,
@@ -140,6 +174,52 @@ def test_missing_is_what_stores_lack_of_runs_that_are_there_and_that_ended() -> 
         ]
         store.write([Part(node, 1, 9, 6, [*records, records[0]])])
         assert rows(store, Waiting(9, 10, [link(9)])) == [("arm", 9, 1, 3, "evicted"), ("old", 9, 1, 4, "gap")]
+
+
+class CountingStore(MemoryStore):
+    """Counts how often it was asked for names; fails then if it is told to."""
+
+    reads = 0
+    fails = False
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        self.reads += 1
+        if self.fails:
+            raise StoreError("it is damaged")
+        return super().names()
+
+
+def test_names_of_all_nodes_are_looked_up_at_once() -> None:
+    uuids = [UUID(int=number).bytes for number in range(1, 301)]
+    with CountingStore().open() as store:
+        for number, uuid in enumerate(uuids):
+            if number % 2:
+                store.write([Part(uuid, 1, 9, 9, [Record(0, 1, 9, "", "")], "rover", f"n{number}")])
+            store.gone((uuid, 1, 9), 1, 9, 1, 0)
+        names = Names()
+        for _ in range(3):
+            found = missing_rows([store], [], names)
+            assert [row.name for row in found] == [f"n{number}" if number % 2 else "" for number in range(300)]
+        assert store.reads == 1
+        assert names.problem is None
+
+
+def test_a_store_whose_names_can_not_be_read_is_told() -> None:
+    with CountingStore().open() as store:
+        store.gone((UUID(int=1).bytes, 1, 9), 1, 9, 1, 0)
+        store.fails = True
+        names = Names()
+        assert [row.cause for row in missing_rows([store], [], names)] == ["evicted"]
+    assert str(names.problem) == "it is damaged"
+
+
+def test_as_many_lines_as_a_terminal_has() -> None:
+    lines = ["one", "\x1b[31mtwo\x1b[0m", "x" * 25, "four"]
+    assert fitted(lines, 6, 10) == lines
+    assert fitted(lines, 5, 10) == [*lines[:2], "… 2 more lines"]
+    assert fitted(lines[:2], 2, 3) == lines[:2]
+    assert fitted(lines, 1, 80) == ["… 4 more lines"]
+    assert fitted(["one"] * 50, 24, 80) == ["one"] * 23 + ["… 27 more lines"]
 
 
 def test_ranges_that_nobody_asked_for_are_not_missing() -> None:

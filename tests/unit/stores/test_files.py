@@ -198,7 +198,7 @@ def test_a_line_that_is_no_record_is_a_clear_error(tmp_path):
         store.write(RUN.parts())
         path = Path(store.path)
         path.write_bytes(b"X" + path.read_bytes()[1:])
-        with pytest.raises(StoreError, match="has a line that is no record"):
+        with pytest.raises(StoreError, match="/log:1 is no record: "):
             list(store.query())
 
 
@@ -258,3 +258,48 @@ def test_memory_keeps_the_last_to_arrive():
         assert len(list(store.query())) == 10
         assert sum(intervals.count() for intervals in store.held().values()) == 60
         assert isinstance(next(store.query()), Stored)
+
+
+# --- a line that is damaged
+
+
+@pytest.mark.parametrize("options", ["", "?max_bytes=2k"])
+@pytest.mark.parametrize("has_sidecar", [True, False])
+def test_who_only_reads_leaves_out_a_line_that_is_damaged(tmp_path, caplog, options, has_sidecar):
+    url = f"jsonl:{tmp_path}/log{options}"
+    with open_store(url) as store:
+        for part in RUN.parts(3):
+            store.write([part])
+        before = list(store.query())
+    path = min(tmp_path.glob("log*"), key=lambda each: (each.suffix == ".sidecar", each.suffix != ".1"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lost = Stored.from_json(lines[2])
+    lines[2] = b"?" + lines[2][1:]
+    path.write_bytes(b"".join(lines))
+    if not has_sidecar:
+        (tmp_path / "log.sidecar").unlink()
+    rest = [record for record in before if record.key != lost.key]
+    with open_store(url).open(read_only=True) as store:
+        assert list(store.query()) == rest
+        assert list(store.query(Filter(limit=1000))) == rest
+        [record] = store.at({KEY: {4}, (NODES[1], 1, 9): {1}})
+        assert record.key == (RUN.node.hex(), RUN.epoch, 9, 4)
+    [told] = caplog.messages
+    assert told.startswith(f"{path}:3 is no record, and is left out: ")
+
+
+def test_who_writes_is_told_of_a_line_that_is_damaged(tmp_path):
+    with open_store(f"jsonl:{tmp_path}/log") as store:
+        store.write(RUN.parts())
+        path = Path(store.path)
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[2] = b"?" + lines[2][1:]
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(StoreError, match=f"{path}:3 is no record: "):
+            list(store.query())
+    Path(f"{path}.sidecar").unlink()
+    with pytest.raises(StoreError, match="has no sidecar, and its line 3 is none of ours"):
+        open_store(f"jsonl:{path}").open()
+    path.write_text("some notes\nmore\n")
+    with pytest.raises(StoreError, match="line 1 is none of ours"):
+        open_store(f"jsonl:{path}").open(read_only=True)

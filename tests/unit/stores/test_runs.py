@@ -225,7 +225,121 @@ def test_a_bit_that_flips_is_damage(directory, url, place) -> None:
     assert losses(url) == [(9, start, start + 3, CAUSE_DAMAGED)]
     assert len(records(url)) == 57
     path.write_bytes(b"")
-    assert losses(url) == [(9, start, start + 12, CAUSE_DROPPED)]
+    assert losses(url) == [(9, start, start + 12, CAUSE_DAMAGED)]
+
+
+def test_what_was_written_and_is_not_there_is_damaged(directory, url) -> None:
+    folder = Folder(directory, Run(NODES[0], 1, 60), size=3, segment=4)
+    info, end = range_index(9), folder.ends[range_index(9)]
+    folder.nexts[info] += 2
+    folder.note()
+    last = folder.segments(9)[-1]
+    start = int(last.stem[3:])
+    last.write_bytes(b"")
+    assert losses(url) == [(9, start, end, CAUSE_DAMAGED), (9, end, end + 2, CAUSE_DROPPED)]
+    folder.ends[info] = start  # it was begun, and the disk was full
+    folder.note()
+    assert losses(url) == [(9, start, end + 2, CAUSE_DROPPED)]
+
+
+def test_all_ranges_are_read_as_far_as_they_went_at_one_moment(directory, url, lives, monkeypatch) -> None:
+    """A program writes on while one range after the other is read."""
+    run = Run(NODES[0], 1, 60)
+    folder = Folder(directory, run, size=1, segment=1000)
+    lives(folder)
+    later = {path: path.read_bytes() for path in folder.path.glob("*.seg")}
+    before = [part for part in run.parts(1) if part.records[0].ordinal <= 40]
+    for range_ in RANGES:
+        for path in folder.segments(range_):
+            path.write_bytes(b"".join(entry(part) for part in before if part.range == range_))
+    real, reads = runs.read_entries, 0
+
+    def reading(*arguments):  # type: ignore[no-untyped-def]
+        nonlocal reads
+        reads += 1
+        for path, data in later.items():
+            path.write_bytes(data)
+        return real(*arguments)
+
+    monkeypatch.setattr(runs, "read_entries", reading)
+    with open_store(url).open(read_only=True) as store:
+        assert list(store.query(Filter(limit=9))) == expected(unreceived(before), Filter(limit=9))  # type: ignore[arg-type]
+        assert reads
+        assert len(list(store.query())) == 60
+
+
+def test_a_run_is_looked_at_until_two_looks_are_the_same(directory, monkeypatch) -> None:
+    folder = Folder(directory, Run(NODES[0], 1, 60), size=3, segment=4)
+    path = folder.segments(9)[-1]
+    data = path.read_bytes()
+    path.unlink()
+    real, looks = runs._Run._look, 0
+
+    def look(self):  # type: ignore[no-untyped-def]
+        nonlocal looks
+        looks += 1
+        found = real(self)
+        path.write_bytes(data)
+        return found
+
+    monkeypatch.setattr(runs._Run, "_look", look)
+    run = runs._Run(str(folder.path), folder.key)
+    assert looks == 3
+    assert run.starts[range_index(9)][-1] == int(path.stem[3:])
+
+
+@pytest.mark.parametrize("data", [None, b"", b"ZLOGRUN\x01" + bytes(100)])
+def test_a_run_without_its_state_is_told_once(directory, url, caplog, data) -> None:
+    folder = Folder(directory, Run(NODES[0], 1, 60))
+    Folder(directory, Run(NODES[1], 1, 60))
+    folder.nexts[range_index(9)] += 5
+    folder.note()
+    folder.segments(9)[0].unlink()
+    second = int(folder.segments(9)[0].stem[3:])
+    state = folder.path / kepts.STATE
+    if data is None:
+        state.unlink()
+    else:
+        state.write_bytes(data)
+    with open_store(url).open(read_only=True) as store:
+        assert [(each.start, each.stop, each.cause) for each in store.losses()] == [(1, second, CAUSE_EVICTED)]
+        assert list(store.query())
+        store.held()
+    [told] = caplog.messages
+    assert told.startswith(f"{state} is missing or damaged: ")
+
+
+def test_a_run_that_never_logged_or_goes_on_needs_no_state(directory, url, caplog, lives) -> None:
+    empty = Folder(directory, Run(NODES[0], 1, 0))
+    (empty.path / kepts.STATE).write_bytes(b"")
+    folder = Folder(directory, Run(NODES[1], 1, 60))
+    (folder.path / kepts.STATE).write_bytes(b"")
+    lives(folder)
+    assert len(records(url)) == 60
+    assert losses(url) == []
+    assert caplog.messages == []
+
+
+def test_special_files_hold_nobody_up(directory, url, caplog) -> None:
+    folder = Folder(directory, Run(NODES[0], 1, 60), size=3, segment=2)
+    one, last = folder.segments(9)[1], folder.segments(9)[-1]
+    for path in (one, last):
+        path.unlink()
+        os.mkfifo(path)
+    start = int(one.stem[3:])
+    with open_store(url).open(read_only=True) as store:
+        assert [(each.start, each.stop, each.cause) for each in store.losses()] == [
+            (start, start + 6, CAUSE_DAMAGED),
+            (int(last.stem[3:]), folder.ends[range_index(9)], CAUSE_DAMAGED),
+        ]
+        assert list(store.query())
+        assert list(store.query(Filter(limit=3)))
+    assert caplog.messages == [f"{path} is damaged: it is no regular file" for path in (one, last)]
+    state = folder.path / kepts.STATE
+    state.unlink()
+    os.mkfifo(state)
+    with pytest.raises(StoreError, match="state can't be read: it is no regular file"):
+        records(url)
 
 
 def test_batches_of_another_run_are_damage(directory, url) -> None:

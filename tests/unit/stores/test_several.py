@@ -15,7 +15,7 @@ from zlog.collector.stores.memory import MemoryStore
 from zlog.collector.stores.model import GAP
 from zlog.collector.stores.several import Missing, combined, missing, stored_in, with_losses
 from zlog.core.intervals import Intervals
-from zlog.record import Stored
+from zlog.record import Record, Stored
 
 EVICTED, DROPPED = 1, 3
 RUNS = [Run(NODES[0], 1, 60), Run(NODES[0], 2, 20), Run(NODES[1], 7, 40)]
@@ -178,3 +178,51 @@ def test_it_streams() -> None:
 @pytest.mark.parametrize("wanted", [Filter(level=13), Filter(since_ns=START_NS + 5), Filter(until_ns=START_NS + 3)])
 def test_losses_are_of_the_level_and_time_that_is_wanted(wanted: Filter) -> None:
     assert missing([memory([], [loss(1, 10, at=4)])], wanted).losses == []
+
+
+TOLD_NS = 9_999
+"""When the losses of the tests below were told: long after."""
+
+
+def steady(first: int, last: int, node: str = "a") -> Part:
+    """Records of the sequences from the first to the last, each at the time of ten times its sequence."""
+    records = [Record(number, 10 * number, 9, "", f"{node}{number}") for number in range(first, last + 1)]
+    return Part(bytes.fromhex(node * 32), 1, 9, first, records)
+
+
+def whole(stores: Sequence[Store], wanted: Filter) -> list[str]:
+    found = missing(stores, wanted)
+    return shown(list(combined(stores, wanted)), found, wanted.limit)
+
+
+@pytest.mark.parametrize("kind", ["sqlite:{}/a.db", "jsonl:{}/b.jsonl", "journal:{}/c", "memory:"])
+def test_a_loss_is_within_a_window_by_its_place(tmp_path: Path, kind: str) -> None:
+    """Not by when it was told: that depends on the store."""
+    with open_store(kind.format(tmp_path)) as store:
+        store.write([steady(1, 2), steady(5, 6)], [lost(3, 5, TOLD_NS), lost(7, 9, TOLD_NS)])
+        store.write([steady(1, 8, "b")])
+        window = Filter(since_ns=30, until_ns=60)
+        assert [each.start for each in missing([store], window).losses] == [3]
+        assert whole([store], window) == ["b3", "b4", "-a3", "a5", "b5"]
+        assert [each.start for each in missing([store], Filter(since_ns=60)).losses] == [7]
+        assert whole([store], Filter(since_ns=60)) == ["a6", "-a7", "b6", "b7", "b8"]
+        assert missing([store], Filter(since_ns=70)).losses == []
+        assert missing([store], Filter(until_ns=50)).losses == []
+
+
+def test_the_neighbour_may_be_in_another_store_or_not_be_meant() -> None:
+    stores = [memory([steady(1, 2)], [lost(3, 5, TOLD_NS)]), memory([steady(5, 6), steady(1, 8, "b")])]
+    assert [each.start for each in missing(stores, Filter(since_ns=50, until_ns=51)).losses] == [3]
+    assert whole(stores, Filter(grep="b|a1")) == ["a1", "b1", "b2", "b3", "b4", "b5", "-a3", "b6", "b7", "b8"]
+    assert whole(stores, Filter(grep="b|a[16]")) == ["a1", "b1", "b2", "b3", "b4", "b5", "-a3", "a6", "b6", "b7", "b8"]
+
+
+def test_where_there_is_no_neighbour_it_counts_when_it_was_told() -> None:
+    stores = [memory([steady(1, 8, "b")], [lost(3, 5, 42)])]
+    assert [each.start for each in missing(stores, Filter(since_ns=42, until_ns=43)).losses] == [3]
+    assert whole(stores, Filter(since_ns=40)) == ["b4", "-a3", "b5", "b6", "b7", "b8"]
+
+
+def test_with_the_newest_only_a_loss_of_long_ago_that_was_told_late_is_left_out() -> None:
+    stores = [memory([steady(1, 1), steady(3, 3), steady(1, 8, "b")], [lost(2, 3, TOLD_NS)])]
+    assert whole(stores, Filter(limit=2)) == ["b7", "b8"]

@@ -1,7 +1,9 @@
 """What only SQLite has: a schema for people with SQL, and other databases that aren't ours."""
 
 import contextlib
+import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,34 @@ def test_strange_paths(tmp_path):
         store.write(RUN.parts())
         assert len(list(store.query())) == 60
     assert Path(path).exists()
+
+
+READ_THERE = """
+import sys
+from zlog.collector.stores import Filter, open_store
+from zlog.errors import StoreError
+try:
+    with open_store("sqlite:" + sys.argv[1]).open(read_only=True) as store:
+        print(len(list(store.query())), len(list(store.query(Filter(limit=3)))), len(store.held()), store.losses())
+except StoreError as problem:
+    print(problem)
+"""
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3" "$4"'
+
+
+def test_where_nothing_may_be_written_it_can_be_read(tmp_path, mounts):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with open_store(f"sqlite:{tmp_path}/log.db") as store:
+        store.write(RUN.parts())
+        held = len(store.held())
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{tmp_path}/log.db{suffix}", f"{folder}/log.db{suffix}")
+    arguments = [str(folder), sys.executable, READ_THERE, f"{folder}/log.db"]
+    found = mounts(READ_ONLY, arguments)
+    assert "log.db can't be read: what was written last is in" in found.stdout, found
+    assert found.stdout.endswith("; copy both to a directory of yours, and name that\n")
+    Path(f"{folder}/log.db-wal").unlink()
+    shutil.copy(f"{tmp_path}/log.db", f"{folder}/log.db")
+    found = mounts(READ_ONLY, arguments)
+    assert found.stdout == f"60 3 {held} []\n", found

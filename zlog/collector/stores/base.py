@@ -10,10 +10,11 @@ it is taken if it comes after all. Then, or when a node has named the cause, `lo
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
+from itertools import islice
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
@@ -171,6 +172,33 @@ class Store(ABC):
         for record in self.query(replace(wanted, limit=None)):
             found.setdefault((record.node, record.epoch, record.range), []).append(record)
         yield [(key, iter(sorted(stream, key=attrgetter("sequence")))) for key, stream in found.items()]
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Name and host of each node that it has a record of, by UUID (32 hexadecimal digits): those of its last run.
+
+        One pass for all, which reads one record of each run and range where a store can be read by those.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        with self.streams() as streams:
+            for (node, _, _), records in sorted(streams, key=lambda stream: stream[0], reverse=True):
+                if node not in found:
+                    found.update((node, (record.name, record.host)) for record in islice(records, 1))
+        return found
+
+    def at(self, sequences: Mapping[Key, Set[int]]) -> Iterator[Stored]:
+        """The records that have these sequences, as far as they are there, in any order."""
+        if not sequences:
+            return
+        with self.streams(Filter(level=min(range_ for _, _, range_ in sequences))) as streams:
+            for (node, epoch, range_), stream in streams:
+                wanted = sequences.get((bytes.fromhex(node), epoch, range_))
+                if wanted:
+                    last = max(wanted)
+                    for record in stream:
+                        if record.sequence in wanted:
+                            yield record
+                        if record.sequence >= last:
+                            break
 
     @abstractmethod
     def losses(self) -> list[Loss]:

@@ -5,13 +5,17 @@ among the attributes as base64. A loss is a line too: `{"lost":{"node":…,"epoc
 the sequences from `start` up to and without `stop`.
 
 If the sidecar was lost, all it says is read from the lines again.
+
+A line that is damaged is left out where the store is only read, with a warning that names it. Who writes the store is
+told by an error.
 """
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Set
 from functools import partial
 from heapq import nlargest
+from typing import Any
 
 import msgspec
 
@@ -20,7 +24,8 @@ from zlog.errors import StoreError
 from zlog.record import Stored
 
 from .base import EVERYTHING, Filter, Key, Loss, Part, Streams
-from .files import FileStore
+from .disk import Disk
+from .files import FileStore, log
 from .order import StreamKey, merged, ordered, placed, recency
 from .places import Place, Places
 
@@ -41,6 +46,10 @@ class JsonlStore(FileStore):
     """One JSON object a line."""
 
     scheme = "jsonl"
+
+    def __init__(self, path: str, options: Mapping[str, Any] | None = None, disk: Disk | None = None) -> None:
+        super().__init__(path, options, disk)
+        self._warned: set[tuple[str, int]] = set()
 
     def _encode(self, parts: list[Part], losses: list[Loss]) -> bytes:
         lines = [record.to_json() for part in parts for record in part.stored()]
@@ -70,6 +79,14 @@ class JsonlStore(FileStore):
                 found.setdefault((record.node, record.epoch, record.range), Places()).add(record.sequence, place)
             yield [(key, map(partial(self._record, files), places)) for key, places in found.items()]
 
+    def at(self, sequences: Mapping[Key, Set[int]]) -> Iterator[Stored]:
+        self._check(writes=False)
+        nodes = {key[0].hex() for key in sequences}
+        with self._opened() as files:
+            for record, _ in self._found(EVERYTHING, files) if nodes else ():
+                if record.node in nodes and record.sequence in sequences.get(_key_of(record), ()):
+                    yield record
+
     @contextlib.contextmanager
     def _opened(self) -> Generator[Files, None, None]:
         with contextlib.ExitStack() as stack:
@@ -85,15 +102,29 @@ class JsonlStore(FileStore):
     def _found(self, wanted: Filter, files: Files) -> Iterator[tuple[Stored, Place]]:
         """The records that are meant, with their places, which are what a query holds."""
         for number, (descriptor, length) in enumerate(files):
-            for offset, line in _lines(descriptor, length):
+            for place, (offset, line) in enumerate(_lines(descriptor, length), 1):
                 if line.startswith(LOST):
                     continue
                 try:
                     record = Stored.from_json(line)
                 except ValueError as problem:
-                    raise StoreError(f"{self.url} has a line that is no record: {line[:80]!r}: {problem}") from None
+                    self._damaged(self._path_of(descriptor), place, f"{line[:80]!r}: {problem}")
+                    continue
                 if wanted.matches(record):
                     yield record, Place(number, offset, len(line))
+
+    def _path_of(self, descriptor: int) -> str:
+        """What an open file is called now."""
+        paths = [*(path for _, path in self._rotated()), self.path]
+        return next((path for path in paths if self._disk.same(descriptor, path)), self.path)
+
+    def _damaged(self, path: str, place: int, problem: str) -> None:
+        """A line is no record. Raises StoreError if the store isn't only read."""
+        if not self.read_only:
+            raise StoreError(f"{path}:{place} is no record: {problem}")
+        if (path, place) not in self._warned:
+            self._warned.add((path, place))
+            log.warning("%s:%d is no record, and is left out: %s", path, place, problem)
 
     def _rebuild(self) -> None:
         held: dict[Key, Intervals] = {}
@@ -101,8 +132,32 @@ class JsonlStore(FileStore):
         length = 0
         rotated = self._rotated()
         for path in [*(path for _, path in rotated), self.path]:
-            length = _read_state(path, held, losses) if os.path.exists(path) else 0
+            length = self._read_state(path, held, losses) if os.path.exists(path) else 0
         self._note(rotated[-1][0] + 1 if rotated else 1, length, held, losses)
+
+    def _read_state(self, path: str, held: dict[Key, Intervals], losses: list[Loss]) -> int:
+        """Adds what the lines say, and returns the length of those that are whole."""
+        length, bad = 0, list[tuple[int, str]]()
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n") and length:
+                    break  # torn by a crash
+                length += len(line)
+                try:
+                    if line.startswith(LOST):
+                        losses.append(_decode_lost(line).lost)
+                    else:
+                        key, sequence = _key(line)
+                        held.setdefault(key, Intervals()).add(sequence, sequence + 1)
+                except ValueError as problem:
+                    bad.append((number, f"{line[:80]!r}: {problem}"))
+                    if not self.read_only or len(bad) == number:  # nothing of ours is before it
+                        raise StoreError(
+                            f"{path} has no sidecar, and its line {number} is none of ours", "name another file"
+                        ) from None
+        for number, text in bad:
+            self._damaged(path, number, text)
+        return length
 
 
 def _lines(descriptor: int, length: int) -> Iterator[tuple[int, bytes]]:
@@ -117,28 +172,11 @@ def _lines(descriptor: int, length: int) -> Iterator[tuple[int, bytes]]:
             offset += len(line)
 
 
-def _read_state(path: str, held: dict[Key, Intervals], losses: list[Loss]) -> int:
-    """Adds what the lines say, and returns the length of those that are whole."""
-    length = 0
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n") and length:
-                break  # torn by a crash
-            try:
-                if line.startswith(LOST):
-                    losses.append(_decode_lost(line).lost)
-                else:
-                    key, sequence = _key(line)
-                    held.setdefault(key, Intervals()).add(sequence, sequence + 1)
-            except ValueError:
-                raise StoreError(
-                    f"{path} has no sidecar, and its line {number} is none of ours", "name another file"
-                ) from None
-            length += len(line)
-    return length
-
-
 def _key(line: bytes) -> tuple[Key, int]:
     """Whose a record is, and its sequence. Raises ValueError."""
     record = Stored.from_json(line)
-    return (bytes.fromhex(record.node), record.epoch, record.range), record.sequence
+    return _key_of(record), record.sequence
+
+
+def _key_of(record: Stored) -> Key:
+    return bytes.fromhex(record.node), record.epoch, record.range

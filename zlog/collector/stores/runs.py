@@ -3,24 +3,29 @@
 It only reads: it makes, removes and repairs nothing, and holds up nobody who writes there meanwhile. An entry counts as
 soon as it is whole. What the directory doesn't have of a run is a loss, with the cause that whoever takes the run over
 would name: what is before the first segment was evicted, what a checksum finds is damaged, and what has a number but
-was never written was dropped, if the process that gave out the number is dead.
+was never written was dropped, if the process that gave out the number is dead. What was written last and isn't there is
+damaged, too.
 
-A file that goes while it is read was evicted just then.
+A file that goes while it is read was evicted just then. All ranges of a run are read as far as they went at one moment,
+so that none of them seems to have gone on alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import stat
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush, heappushpop
 from typing import Any, Final, NamedTuple
 
 from zlog.agent.kept import STATE, Kept, Segments, lives, run_of, segment_of
 from zlog.core.intervals import Intervals
 from zlog.core.journal import Gone
-from zlog.core.segments import BATCH, Damage, Entry, batch_of
+from zlog.core.segments import BATCH, Damage, Entry, Segment, batch_of
 from zlog.core.sync import RunKey
 from zlog.errors import StoreError
 from zlog.record import Stored
@@ -38,10 +43,15 @@ log: Final = logging.getLogger("zlog.stores")
 
 _WINDOW: Final = 64 << 10
 """Octets of a segment that are read at once: of each run and range that many are held."""
+_LOOKS: Final = 10
+"""So often a run is looked at until two looks are the same; the last one counts."""
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO with the name of a segment holds nobody up
 _FRESH: Final = ".new-"
 """What the folder of a run is called while it is made."""
 _BESIDE: Final = {"clock"}
 """What agents have there besides runs."""
+_SUM_SIZE: Final = 4
+"""Octets of the checksum at the end of a state."""
 
 
 class Found(NamedTuple):
@@ -62,6 +72,7 @@ class Runs:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._warned: set[str] = set()
         self._seen: list[tuple[str, int, int]] | None = None  # how all files were when `_state` was read
         self._state: tuple[dict[Key, Intervals], list[Loss]] = {}, []
 
@@ -88,8 +99,8 @@ class Runs:
             path = os.path.join(self._folder, name)
             try:
                 for file in os.listdir(path):
-                    if segment_of(file) is not None or file == STATE:
-                        os.close(os.open(os.path.join(path, file), os.O_RDONLY | os.O_CLOEXEC))
+                    if (segment_of(file) is not None or file == STATE) and os.path.isfile(os.path.join(path, file)):
+                        os.close(os.open(os.path.join(path, file), _FLAGS))
             except FileNotFoundError:
                 continue  # it has gone meanwhile
             except OSError as problem:
@@ -160,11 +171,16 @@ class Runs:
             if key is None:
                 continue
             try:
-                yield _Run(os.path.join(self._folder, name), key)
+                yield _Run(os.path.join(self._folder, name), key, self._warn)
             except FileNotFoundError:
                 continue  # somebody has removed it
             except OSError as problem:
                 raise self._unreadable(problem) from problem
+
+    def _warn(self, problem: str) -> None:
+        if problem not in self._warned:
+            self._warned.add(problem)
+            log.warning("%s", problem)
 
     def _signature(self) -> list[tuple[str, int, int]]:
         """Changes when a file does, or a process ends."""
@@ -175,8 +191,8 @@ class Runs:
                 found.append((name, lives(path), 0))
                 for entry in entries:
                     with contextlib.suppress(OSError):
-                        stat = entry.stat()
-                        found.append((entry.path, stat.st_size, stat.st_mtime_ns))
+                        status = entry.stat()
+                        found.append((entry.path, status.st_size, status.st_mtime_ns))
         return found
 
     def _items(self, run: _Run, first: int) -> Iterator[Found | Gone]:
@@ -235,8 +251,7 @@ class Runs:
     def _payload(self, path: str, entry: Entry) -> bytes:
         """Once more, of an entry that was whole."""
         try:
-            with open(path, "rb") as file:
-                return os.pread(file.fileno(), entry.stop - entry.start, entry.start)
+            return _piece(path, entry.stop - entry.start, entry.start)
         except OSError:
             return b""
 
@@ -247,25 +262,54 @@ class Runs:
 class _Run:
     """One run, as it was when this was made. Raises OSError.
 
+    Args:
+        path: of its folder.
+        key: whose it is.
+        warn: told what is wrong with its files besides the entries.
+
     Attributes:
         key: whose it is.
         starts: the first sequences of its segments, by index of the range.
         changed_ns: when its folder was last changed.
     """
 
-    def __init__(self, path: str, key: RunKey) -> None:
+    def __init__(self, path: str, key: RunKey, warn: Callable[[str], object] = log.warning) -> None:
         self.key = key
+        self._warn = warn
         self._path = path
+        state = os.path.join(path, STATE)
+        if os.path.exists(state) and not os.path.isfile(state):
+            raise OSError(errno.EINVAL, "it is no regular file", state)
         self._lives = lives(path)
-        self._kept = Kept(path, key, Segments())
+        self._kept = Kept(path, key, _RegularSegments())
         self._kept.read()
-        self.starts: list[list[int]] = [[] for _ in RANGES]
-        for name in os.listdir(path):  # after the numbers: no segment is newer than those
-            if (found := segment_of(name)) is not None:
-                self.starts[range_index(found[0])].append(found[1])
-        for starts in self.starts:
-            starts.sort()
+        self.starts, self._sizes = self._look()  # after the numbers: it is never behind them
+        for _ in range(_LOOKS):
+            before = self.starts, self._sizes
+            self.starts, self._sizes = self._look()
+            if (self.starts, self._sizes) == before:
+                break
         self.changed_ns = os.stat(path).st_mtime_ns
+        if not self._lives and not _is_whole(state, any(self.starts)):
+            warn(f"{state} is missing or damaged: what this run had besides its segments, and lost, isn't known")
+
+    def _look(self) -> tuple[list[list[int]], list[int | None]]:
+        """The segments by range, and how long the newest of each is; None where it has gone."""
+        found: list[list[int]] = [[] for _ in RANGES]
+        for name in os.listdir(self._path):
+            if (segment := segment_of(name)) is not None:
+                found[range_index(segment[0])].append(segment[1])
+        sizes: list[int | None] = []
+        for first, starts in zip(RANGES, found, strict=True):
+            starts.sort()
+            size = None
+            with contextlib.suppress(FileNotFoundError):
+                size = os.stat(self._segment(first, starts[-1])).st_size if starts else 0
+            sizes.append(size)
+        return found, sizes
+
+    def _segment(self, first: int, start: int) -> str:
+        return os.path.join(self._path, f"{first:02}-{start:020}.seg")
 
     def items(self, first: int) -> Iterator[Found | Gone]:
         """All sequences of a range, in order: what is there, and what is not. Raises OSError."""
@@ -275,8 +319,11 @@ class _Run:
             if start > position:
                 yield Gone(first, position, start, cause)
                 position = start
-            file = _File(os.path.join(self._path, f"{first:02}-{start:020}.seg"))
-            cause = CAUSE_DROPPED
+            is_last = start == self.starts[index][-1]
+            file = _File(self._segment(first, start), self._sizes[index] if is_last else None)
+            if not file.is_regular:
+                self._warn(f"{file.path} is damaged: it is no regular file")
+            cause = CAUSE_DROPPED if file.size or is_last else CAUSE_DAMAGED  # they are begun to be written
             for entry, payload, name in self._entries(file, first):
                 if entry is None or entry.sequence < position:
                     cause = CAUSE_DAMAGED
@@ -289,8 +336,8 @@ class _Run:
             if file.is_gone:
                 cause = CAUSE_EVICTED
         ends, nexts = self._kept.ends[index], self._kept.nexts[index]
-        if position < ends:
-            yield Gone(first, position, ends, cause)
+        if position < ends:  # they were written
+            yield Gone(first, position, ends, CAUSE_EVICTED if cause == CAUSE_EVICTED else CAUSE_DAMAGED)
             position, cause = ends, CAUSE_DROPPED
         if position < nexts and not self._lives:
             yield Gone(first, position, nexts, cause if self.starts[index] else CAUSE_DROPPED)
@@ -317,29 +364,65 @@ def _with_end(items: Iterator[Found]) -> Iterator[Found | None]:
 class _File:
     """A segment. It is open only while a piece of it is read: there may be thousands.
 
+    Args:
+        path: where it is.
+        most: read no more of it.
+
     Attributes:
         path: where it is.
         size: how much there is.
         is_gone: somebody has removed it.
+        is_regular: it is a file, and no FIFO or device.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, most: int | None = None) -> None:
         self.path = path
         self.size = 0
         self.is_gone = False
+        self.is_regular = True
         try:
-            self.size = os.stat(path).st_size
+            status = os.stat(path)
         except FileNotFoundError:
             self.is_gone = True
+        else:
+            self.is_regular = stat.S_ISREG(status.st_mode)
+            if self.is_regular:
+                self.size = status.st_size if most is None else min(status.st_size, most)
 
     def read(self, length: int, offset: int) -> bytes:
         """A piece of it; nothing when it is gone. Raises OSError."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return _piece(self.path, length, offset)
         except FileNotFoundError:
             self.is_gone = True
             return b""
-        try:
-            return os.pread(descriptor, length, offset)
-        finally:
-            os.close(descriptor)
+
+
+class _RegularSegments(Segments):
+    """Segments in files only: nobody is waited for."""
+
+    def load(self, path: str, first_severity: int, start: int, wanted: int | None = None) -> Segment:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        return super().load(path, first_severity, start, wanted)
+
+
+def _piece(path: str, length: int, offset: int) -> bytes:
+    """So much of a file. Raises OSError."""
+    descriptor = os.open(path, _FLAGS)
+    try:
+        return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _is_whole(state: str, is_used: bool) -> bool:
+    """Whether the state of a dead run is as its process wrote it; or not there, where no segment is, either."""
+    try:
+        with open(state, "rb") as file:
+            data = file.read(4096)
+    except OSError:
+        data = b""
+    if not data:
+        return not is_used
+    return len(data) > _SUM_SIZE and zlib.crc32(data[:-_SUM_SIZE]) == int.from_bytes(data[-_SUM_SIZE:], "big")

@@ -8,18 +8,20 @@ store is held at a time.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from heapq import merge
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol
 
 from zlog.core.intervals import Intervals
+from zlog.errors import StoreError
 from zlog.record import Stored
 
-from .base import Store, Streams
+from .base import Held, Store, Streams
 from .model import GAP, Filter, Key, Loss
 from .order import StreamKey, merged, newest, ordered, placed
 
@@ -34,10 +36,18 @@ class Missing(NamedTuple):
     Attributes:
         losses: by the time they were told.
         ends: the sequence after the last that is stored, of each run and range.
+        times: when it was where they have their places, as far as a neighbour tells.
+        hidden: those whose neighbour isn't what is wanted.
     """
 
     losses: list[Loss]
     ends: dict[Key, int]
+    times: Mapping[Loss, int] = {}
+    hidden: Set[Loss] = frozenset()
+
+    def time_of(self, loss: Loss) -> int:
+        """When it was where the loss has its place."""
+        return self.times.get(loss, loss.at_ns)
 
 
 class Source(Protocol):
@@ -87,7 +97,8 @@ def stored_in(store: Store) -> dict[Key, Intervals]:
 def missing(stores: Sequence[Store], wanted: Filter) -> Missing:
     """What was named as lost in some store and is in none: by level and time of the filter, for all nodes.
 
-    What a node named has its cause; a gap is what nobody has named.
+    What a node named has its cause; a gap is what nobody has named. The time of a loss is that of the first record
+    behind it in its run and range, else that of the last one before it, else when it was told.
     """
     losses = [loss for store in stores for loss in store.losses() if loss.cause and _is_meant(loss, wanted)]
     if not losses:
@@ -96,47 +107,69 @@ def missing(stores: Sequence[Store], wanted: Filter) -> Missing:
     for store in stores:
         for key, intervals in stored_in(store).items():
             there[key] = there[key].union(intervals) if key in there else intervals
+    is_there = {loss.key: there.get(loss.key, Intervals()).copy() for loss in losses}
     ends = {key: intervals.stop for key, intervals in there.items()}
     found: list[Loss] = []
     for loss in sorted(losses, key=lambda each: (each.cause == GAP, *_told(each))):
         known = there.setdefault(loss.key, Intervals())
         found += [replace(loss, start=start, stop=stop) for start, stop in known.missing(loss.start, loss.stop)]
         known.add(loss.start, loss.stop)
-    return Missing(sorted(found, key=_told), ends)
+    found.sort(key=_told)
+    beside = _neighbours(stores, found, is_there)
+    hidden = {loss for loss, record in beside.items() if not wanted.matches(record)}
+    gone = Missing(found, ends, {loss: record.time_ns for loss, record in beside.items()}, hidden)
+    return gone._replace(losses=[loss for loss in found if _is_within(gone.time_of(loss), wanted)])
 
 
 def with_losses(records: Iterable[Stored], gone: Missing, limit: int | None = None) -> Iterator[Stored | Loss]:
-    """Records in order, with losses at their places: before the first record of their run and range behind them. Those
-    with none behind are where they were told, by the time of other records.
+    """Records in order, with losses at their places: before the first record of their run and range behind them, else
+    after the last one before them. Where that record isn't among these its time counts, and where there is none, when
+    they were told.
 
     Args:
         records: in order.
         gone: the losses.
         limit: the records are the newest so many only: losses before those are left out.
     """
-    if not gone.losses:
+    if not gone.losses or limit == 0:
         yield from records
         return
     if limit is not None:
         records = list(records)
         gone = _near(records, gone)
-    waiting: dict[_StreamKey, list[Loss]] = {}
-    tails: list[Loss] = []
-    for loss in reversed(gone.losses):
-        if loss.start >= gone.ends.get(loss.key, 0):
-            tails.append(loss)
-        else:
-            waiting.setdefault((loss.node, loss.epoch, loss.range), []).append(loss)
-    for losses in waiting.values():
-        losses.sort(key=lambda each: each.start, reverse=True)
+    waiting: dict[_StreamKey, list[Loss]] = {}  # for a record behind them
+    tails: dict[_StreamKey, list[Loss]] = {}  # for the last record of their run and range
+    timed: list[tuple[int, Loss]] = []  # for the time of any record
+    ends: dict[_StreamKey, int] = {}
+    for loss in sorted(gone.losses, key=attrgetter("start"), reverse=True):
+        key = loss.node, loss.epoch, loss.range
+        ends[key] = gone.ends.get(loss.key, 0)
+        if loss.start < ends[key]:
+            waiting.setdefault(key, []).append(loss)
+        elif ends[key] and loss not in gone.hidden:
+            tails.setdefault(key, []).append(loss)
+        if loss in gone.hidden or not ends[key]:
+            timed.append((gone.time_of(loss), loss))
+    timed.sort(key=lambda each: (each[0], _told(each[1])), reverse=True)
+    shown: set[Loss] = set()  # of those that wait for two things
     for record in records:
-        while tails and tails[-1].at_ns < record.time_ns:
-            yield tails.pop()
-        before = waiting.get((record.node, record.epoch, record.range))
+        key = record.node, record.epoch, record.range
+        before = waiting.get(key)
         while before and before[-1].start < record.sequence:
-            yield before.pop()
+            loss = before.pop()
+            if loss not in shown:
+                shown.add(loss)
+                yield loss
+        while timed and timed[-1][0] < record.time_ns:
+            _, loss = timed.pop()
+            if loss not in shown:
+                shown.add(loss)
+                yield loss
         yield record
-    yield from sorted(chain(tails, *waiting.values()), key=_told)
+        if key in tails and record.sequence + 1 >= ends[key]:
+            yield from reversed(tails.pop(key))
+    rest = {*chain(*waiting.values(), *tails.values()), *(loss for _, loss in timed)} - shown
+    yield from sorted(rest, key=_told)
 
 
 def key_of(record: Stored) -> Key:
@@ -191,17 +224,42 @@ def _near(records: Sequence[Stored], gone: Missing) -> Missing:
         loss
         for loss in gone.losses
         if (
-            loss.at_ns >= since
+            gone.time_of(loss) >= since
             if (first := firsts.get((loss.node, loss.epoch, loss.range))) is None
             else loss.stop >= first
         )
     ]
-    return Missing(near, gone.ends)
+    return gone._replace(losses=near)
 
 
 def _is_meant(loss: Loss, wanted: Filter) -> bool:
-    return (
-        (wanted.level is None or loss.range + 3 >= wanted.level)
-        and (wanted.since_ns is None or loss.at_ns >= wanted.since_ns)
-        and (wanted.until_ns is None or loss.at_ns < wanted.until_ns)
+    return wanted.level is None or loss.range + 3 >= wanted.level
+
+
+def _is_within(time_ns: int, wanted: Filter) -> bool:
+    return (wanted.since_ns is None or time_ns >= wanted.since_ns) and (
+        wanted.until_ns is None or time_ns < wanted.until_ns
     )
+
+
+def _neighbours(stores: Sequence[Store], losses: Iterable[Loss], there: Held) -> dict[Loss, Stored]:
+    """The first record behind each loss, else the last one before it."""
+    sequences: dict[Loss, int] = {}
+    known = {key: list(intervals) for key, intervals in there.items()}
+    for loss in losses:
+        pairs = known[loss.key]
+        place = bisect_left(pairs, loss.stop, key=itemgetter(1))  # the first that ends at it or later
+        if place < len(pairs) and pairs[place][1] == loss.stop:
+            place += 1
+        if place < len(pairs):
+            sequences[loss] = max(pairs[place][0], loss.stop)
+        elif pairs:
+            sequences[loss] = pairs[-1][1] - 1
+    asked: dict[Key, set[int]] = {}
+    for loss, sequence in sequences.items():
+        asked.setdefault(loss.key, set()).add(sequence)
+    found: dict[tuple[Key, int], Stored] = {}
+    for store in stores if asked else ():
+        with contextlib.suppress(StoreError):  # it hands out nothing twice, or who reads the records will hear of it
+            found.update(((key_of(record), record.sequence), record) for record in store.at(asked))
+    return {loss: found[loss.key, sequence] for loss, sequence in sequences.items() if (loss.key, sequence) in found}

@@ -17,8 +17,9 @@ connection of their own, in as many threads and processes as they like; several 
 """
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Set
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -126,9 +127,19 @@ class SQLiteStore(Store):
 
     def _connect(self, *, write: bool) -> sqlite3.Connection:
         uri = f"file:{quote(str(Path(self.path).absolute()))}?mode={'rwc' if write else 'ro'}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
-        connection.execute("PRAGMA cache_size = -65536")  # KiB: the pages that a thousand streams append to
-        return connection
+        try:
+            return _connection(uri)
+        except sqlite3.OperationalError as problem:
+            is_denied = problem.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if write or not is_denied or not os.access(self.path, os.R_OK):
+                raise
+            if _octets(f"{self.path}-wal"):
+                raise StoreError(
+                    f"{self.url} can't be read: what was written last is in {self.path}-wal, and to read that, "
+                    "files are made beside it, which isn't permitted here",
+                    "copy both to a directory of yours, and name that",
+                ) from problem
+            return _connection(f"{uri}&immutable=1")  # nobody has it open: the last one removes what is beside it
 
     def _make_schema(self) -> None:
         database = self._database
@@ -296,6 +307,31 @@ class SQLiteStore(Store):
         with self._errors("read"), contextlib.closing(self._connect(write=False)) as database:
             database.execute("BEGIN")
             yield Query(database, wanted).streams()
+
+    def at(self, sequences: Mapping[Key, Set[int]]) -> Iterator[Stored]:
+        self._check(writes=False)
+        with self._errors("read"), contextlib.closing(self._connect(write=False)) as database:
+            database.execute("BEGIN")
+            yield from Query(database, EVERYTHING).at(sequences)
+
+
+def _connection(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA cache_size = -65536")  # KiB: the pages that a thousand streams append to
+        connection.execute("PRAGMA schema_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _octets(path: str) -> int:
+    """The size of a file, 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _segments(part: Part) -> list[Part]:

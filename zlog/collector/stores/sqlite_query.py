@@ -1,7 +1,7 @@
 """Reads what `sqlite.py` wrote; the schema is explained there."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from heapq import heappush, heappushpop
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from zlog.record import Stored
 
 from .base import Streams
-from .model import Filter
+from .model import Filter, Key
 from .order import StreamKey, merged, ordered, placed, recency
 
 SEGMENT_BITS = 32
@@ -85,6 +85,20 @@ class Query:
                     else:
                         heappushpop(heap, entry)
         return iter(ordered(record for _, record in heap))
+
+    def at(self, sequences: Mapping[Key, Set[int]]) -> Iterator[Stored]:
+        """The records that have these sequences."""
+        ids = {stream: id_ for id_, stream in self._streams.items()}
+        for (node, epoch, range_), wanted in sequences.items():
+            for sequence in sorted(wanted):
+                segment, low = divmod(sequence, SEGMENT)
+                stream = ids.get((node.hex(), epoch, range_, segment))
+                if stream is not None:
+                    id_ = stream << SEGMENT_BITS | low
+                    rows = self._database.execute(
+                        f"{SELECT} WHERE p.id = (SELECT max(id) FROM parts WHERE id <= ?) AND r.id = ?", (id_, id_)
+                    )
+                    yield from map(self._stored, rows)
 
     def _chosen(self) -> set[int]:
         """The streams that have parts that may be meant."""
