@@ -29,6 +29,18 @@ def part_of(text: str, severity: int = 9, *, received_ns: int = 0, sequence: int
 # --- rotation
 
 
+@pytest.mark.parametrize("scheme", ["jsonl", "journal"])
+def test_a_file_that_is_gone_is_an_error_where_its_sidecar_remains(tmp_path, scheme):
+    with open_store(f"{scheme}:{tmp_path}/log") as store:
+        store.write([RUN.part(9, 1, 4)])
+    (tmp_path / "log" / "frames" if scheme == "journal" else tmp_path / "log").unlink()
+    with (
+        open_store(f"{scheme}:{tmp_path}/log").open(read_only=True) as store,
+        pytest.raises(StoreError, match="is gone"),
+    ):
+        list(store.query())
+
+
 def test_rotates_by_size(tmp_path):
     with open_store(f"jsonl:{tmp_path}/log?max_bytes=3k") as store:
         for part in RUN.parts(3):

@@ -13,7 +13,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
@@ -27,6 +27,10 @@ log = logging.getLogger("zlog.stores")
 
 NS_PER_S = 1_000_000_000
 PERIODS_S = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+_LOOKS: Final = 1_000
+"""So often in a row a file may be rotated while somebody looks for all of them."""
 
 
 class FileStore(Store):
@@ -210,13 +214,18 @@ class FileStore(Store):
         self._settle()
 
     def _files(self, stack: contextlib.ExitStack) -> list[tuple[int, int]]:
-        """Descriptor and length of all files, the oldest first, as they were at one moment."""
-        while True:
+        """Descriptor and length of all files, the oldest first, as they were at one moment.
+
+        Raises:
+            StoreError: there is a sidecar, and not its file.
+        """
+        for _ in range(_LOOKS):
             with self._lock:
                 self._refresh()
                 files = self._now(stack)
             if files is not None:
                 return files
+        raise StoreError(f"{self.path} is gone, only its sidecar is there", "put it back, or remove the sidecar too")
 
     def _now(self, stack: contextlib.ExitStack) -> list[tuple[int, int]] | None:
         serial, length = self._sidecar.serial, self._sidecar.length
