@@ -63,7 +63,6 @@ class FakeNode:
     Args:
         context: of its sockets.
         sync: endpoint of the collector's ROUTER.
-        heartbeats: its sockets send them, as those of nodes do.
     """
 
     def __init__(
@@ -73,7 +72,6 @@ class FakeNode:
         *,
         node: uuid.UUID | None = None,
         epoch: int = EPOCH,
-        heartbeats: bool = False,
     ) -> None:
         self.uuid = node or uuid.uuid4()
         self.epoch = epoch
@@ -84,7 +82,6 @@ class FakeNode:
         self.resume: dict[int, int] = {}
         self._sync = sync
         self._context = context
-        self._heartbeats = heartbeats
         self.live: zmq.Socket | None = None
         self.dealer = self._socket(zmq.DEALER)
         self.dealer.connect(sync)
@@ -93,9 +90,6 @@ class FakeNode:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        if self._heartbeats:
-            socket.setsockopt(zmq.HEARTBEAT_IVL, 1000)
-            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2000)
         return socket
 
     def close(self) -> None:

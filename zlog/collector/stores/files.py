@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 from zlog.core.intervals import Intervals
 from zlog.errors import StoreError
 
-from .base import Held, Loss, Part, Store
+from .base import Held, Key, Loss, Part, Store
 from .disk import Disk
 from .options import Option, choice, count, size
 from .sidecar import Sidecar
@@ -54,8 +54,8 @@ class FileStore(Store):
     def _encode(self, parts: list[Part], losses: list[Loss]) -> bytes:
         """The octets to append: whole lines."""
 
-    def _rebuild(self) -> None:
-        """Sets the sidecar's state from data that has none.
+    def _read_state(self, path: str, held: dict[Key, Intervals], losses: list[Loss]) -> int:
+        """Adds what a file without a sidecar says of its records and losses, and returns the length of what is whole.
 
         Raises:
             StoreError: that is not possible.
@@ -64,6 +64,16 @@ class FileStore(Store):
             f"{self.path} exists, but its sidecar doesn't: what it holds is unknown",
             "move it away or name another file",
         )
+
+    def _rebuild(self) -> None:
+        """Sets the sidecar's state from data that has none. Raises StoreError."""
+        held: dict[Key, Intervals] = {}
+        losses: list[Loss] = []
+        length = 0
+        rotated = self._rotated()
+        for path in [*(path for _, path in rotated), self.path]:
+            length = self._read_state(path, held, losses) if os.path.exists(path) else 0
+        self._sidecar.note(rotated[-1][0] + 1 if rotated else 1, length, held, losses)
 
     def _start(self) -> None:
         try:
@@ -254,7 +264,3 @@ class FileStore(Store):
                 if serial < self._sidecar.serial - self.settings["keep"]:
                     with contextlib.suppress(OSError):  # the next rotation tries again
                         self._disk.remove(path)
-
-    def _note(self, serial: int, length: int, held: dict[Any, Intervals], losses: list[Loss]) -> None:
-        """Sets the sidecar's state, for `_rebuild`: what records cover, and all losses."""
-        self._sidecar.note(serial, length, held, losses)

@@ -181,15 +181,6 @@ class JournalStore(FileStore):
             else:
                 yield item
 
-    def _rebuild(self) -> None:
-        held: dict[Key, Intervals] = {}
-        losses: list[Loss] = []
-        length = 0
-        rotated = self._rotated()
-        for path in [*(path for _, path in rotated), self.path]:
-            length = self._read_state(path, held, losses) if os.path.exists(path) else 0
-        self._note(rotated[-1][0] + 1 if rotated else 1, length, held, losses)
-
     def _read_state(self, path: str, held: dict[Key, Intervals], losses: list[Loss]) -> int:
         """Adds what the entries say, and returns the length of those that are whole."""
         whole = 0

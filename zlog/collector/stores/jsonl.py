@@ -11,7 +11,6 @@ told by an error.
 """
 
 import contextlib
-import os
 from collections.abc import Generator, Iterator, Mapping, Set
 from functools import partial
 from heapq import nlargest
@@ -125,15 +124,6 @@ class JsonlStore(FileStore):
         if (path, place) not in self._warned:
             self._warned.add((path, place))
             log.warning("%s:%d is no record, and is left out: %s", path, place, problem)
-
-    def _rebuild(self) -> None:
-        held: dict[Key, Intervals] = {}
-        losses: list[Loss] = []
-        length = 0
-        rotated = self._rotated()
-        for path in [*(path for _, path in rotated), self.path]:
-            length = self._read_state(path, held, losses) if os.path.exists(path) else 0
-        self._note(rotated[-1][0] + 1 if rotated else 1, length, held, losses)
 
     def _read_state(self, path: str, held: dict[Key, Intervals], losses: list[Loss]) -> int:
         """Adds what the lines say, and returns the length of those that are whole."""
